@@ -1,0 +1,230 @@
+/**
+ * The errors of rowlock. Every one is a {@link RowLockError}: told apart by class or by `code`, never
+ * by message text. Data stands in fields; the message is one sentence that says what happened, to
+ * which row, and what to do.
+ */
+
+/** What went wrong, as a literal that survives bundling, copies of the package and serialization. */
+export type RowLockErrorCode =
+  | 'LOCK_NOT_AVAILABLE'
+  | 'LOCK_TIMEOUT'
+  | 'DEADLOCK'
+  | 'SERIALIZATION_FAILURE'
+  | 'STATEMENT_TIMEOUT'
+  | 'TRANSACTION_EXPIRED'
+  | 'POOL_TIMEOUT'
+  | 'CONNECTION_LOST'
+  | 'AMBIGUOUS_COMMIT'
+  | 'RETRY_EXHAUSTED'
+  | 'LOCK_OUTSIDE_TRANSACTION'
+  | 'LOCK_NOT_APPLIED'
+  | 'LOCK_NOT_SUPPORTED'
+  | 'INVALID_OPTION'
+  | 'RECORD_NOT_FOUND'
+
+/** A session that held a conflicting lock when PostgreSQL was asked. */
+export interface LockBlocker {
+  /** The backend's process id, as in `pg_stat_activity.pid`. */
+  readonly pid: number
+  /** Its `application_name`, or null when it set none. */
+  readonly applicationName: string | null
+  /** `active`, `idle in transaction` …, as in `pg_stat_activity.state`. */
+  readonly state: string | null
+  /** Its current or last statement. */
+  readonly query: string | null
+  /** How long its transaction has been open, in milliseconds. */
+  readonly transactionAge: number | null
+}
+
+/** What is known about a failure; every field is optional and only set where it applies. */
+export interface RowLockErrorDetails {
+  /** The Prisma model the failing call was about. */
+  readonly model?: string | undefined
+  /** The row the call asked for, as the caller named it. */
+  readonly key?: unknown
+  /** The lock strength asked for. */
+  readonly strength?: string | undefined
+  /** PostgreSQL's SQLSTATE. */
+  readonly sqlState?: string | undefined
+  /** Who held the lock, where PostgreSQL could be asked in time. */
+  readonly blockers?: readonly LockBlocker[] | undefined
+  /** The error this one explains, nearly always Prisma's. */
+  readonly cause?: unknown
+}
+
+// Symbol.for: two installed copies of rowlock recognise each other's errors.
+const BRAND = Symbol.for('rowlock.error')
+
+/** The base of every error that rowlock throws. */
+export abstract class RowLockError extends Error {
+  abstract readonly code: string
+  /** True when running the whole transaction again may succeed. */
+  abstract readonly retryable: boolean
+  readonly model?: string
+  readonly key?: unknown
+  readonly strength?: string
+  readonly sqlState?: string
+  readonly blockers?: readonly LockBlocker[]
+
+  constructor(message: string, details: RowLockErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = new.target.name
+    Object.defineProperty(this, BRAND, { value: true })
+    const { model, key, strength, sqlState, blockers } = details
+    if (model !== undefined) this.model = model
+    if (key !== undefined) this.key = key
+    if (strength !== undefined) this.strength = strength
+    if (sqlState !== undefined) this.sqlState = sqlState
+    if (blockers !== undefined) this.blockers = blockers
+  }
+}
+
+/**
+ * Tells whether `error` was thrown by rowlock, also when it came from another installed copy of the
+ * package, where `instanceof` says no.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await prisma.$transaction((tx) => tx.wallet.findUnique({ where: { id: 1 }, lock: 'forUpdate' }))
+ * } catch (error) {
+ *   if (isRowLockError(error) && error.code === 'LOCK_TIMEOUT') console.log('busy, try again')
+ *   else throw error
+ * }
+ * ```
+ */
+export function isRowLockError(error: unknown): error is RowLockError {
+  return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true
+}
+
+/** `nowait` was asked for and another transaction holds a conflicting lock (SQLSTATE 55P03). */
+export class LockNotAvailableError extends RowLockError {
+  readonly code = 'LOCK_NOT_AVAILABLE'
+  readonly retryable = true
+}
+
+/** The wait for a lock took longer than the caller allowed (SQLSTATE 55P03 after a wait). */
+export class LockTimeoutError extends RowLockError {
+  readonly code = 'LOCK_TIMEOUT'
+  readonly retryable = true
+}
+
+/** PostgreSQL chose this transaction as the victim of a deadlock (SQLSTATE 40P01). */
+export class DeadlockError extends RowLockError {
+  readonly code = 'DEADLOCK'
+  readonly retryable = true
+}
+
+/** The transaction cannot be serialized against a concurrent one (SQLSTATE 40001). */
+export class SerializationError extends RowLockError {
+  readonly code = 'SERIALIZATION_FAILURE'
+  readonly retryable = true
+}
+
+/** A statement was cancelled: `statement_timeout`, or a cancel from another session (SQLSTATE 57014). */
+export class StatementTimeoutError extends RowLockError {
+  readonly code = 'STATEMENT_TIMEOUT'
+  readonly retryable = false
+}
+
+/** The transaction outlived its `timeout` and was rolled back. */
+export class TransactionExpiredError extends RowLockError {
+  readonly code = 'TRANSACTION_EXPIRED'
+  readonly retryable = false
+}
+
+/** No connection came free within `maxWait`; the transaction never started. */
+export class PoolTimeoutError extends RowLockError {
+  readonly code = 'POOL_TIMEOUT'
+  readonly retryable = true
+}
+
+/** The connection died before COMMIT was sent: the transaction was rolled back by the server. */
+export class ConnectionLostError extends RowLockError {
+  readonly code = 'CONNECTION_LOST'
+  readonly retryable = true
+}
+
+/**
+ * The connection died after COMMIT was sent and before its answer came: the transaction may or may
+ * not have been committed. Never retried by itself; look the effect up, or give the operation an
+ * idempotency key.
+ */
+export class AmbiguousCommitError extends RowLockError {
+  readonly code = 'AMBIGUOUS_COMMIT'
+  readonly retryable = false
+}
+
+/** Every attempt failed with a retryable error; `cause` is the last one. */
+export class RetryExhaustedError extends RowLockError {
+  readonly code = 'RETRY_EXHAUSTED'
+  readonly retryable = false
+  /** How many times the transaction was run. */
+  readonly attempts: number
+
+  constructor(message: string, details: RowLockErrorDetails & { readonly attempts: number }) {
+    super(message, details)
+    this.attempts = details.attempts
+  }
+}
+
+/** A row lock was asked for outside a transaction, where it would be released at once. */
+export class LockOutsideTransactionError extends RowLockError {
+  readonly code = 'LOCK_OUTSIDE_TRANSACTION'
+  readonly retryable = false
+}
+
+/** The locking clause never reached PostgreSQL; the rows are not locked. */
+export class LockNotAppliedError extends RowLockError {
+  readonly code = 'LOCK_NOT_APPLIED'
+  readonly retryable = false
+}
+
+/** PostgreSQL or Prisma cannot lock what was asked for; nothing was sent. */
+export class LockNotSupportedError extends RowLockError {
+  readonly code = 'LOCK_NOT_SUPPORTED'
+  readonly retryable = false
+}
+
+/** An argument is not one of the allowed values; nothing was sent. */
+export class InvalidOptionError extends RowLockError {
+  readonly code = 'INVALID_OPTION'
+  readonly retryable = false
+  /** The argument's name, as a path: `lock.timeout`. */
+  readonly option: string
+  /** What is allowed, in words. */
+  readonly allowed: string
+  /** What was given. */
+  readonly given: unknown
+
+  constructor(option: string, given: unknown, allowed: string) {
+    super(`Option \`${option}\` must be ${allowed}; ${describe(given)} was given.`)
+    this.option = option
+    this.allowed = allowed
+    this.given = given
+  }
+}
+
+/** The row to lock does not exist. */
+export class RecordNotFoundError extends RowLockError {
+  readonly code = 'RECORD_NOT_FOUND'
+  readonly retryable = false
+}
+
+/** A short, safe rendering of any value for an error message: never calls the value's own code. */
+function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+    case 'bigint':
+      return `${value}n`
+    case 'symbol':
+      return 'a symbol'
+    case 'function':
+      return 'a function'
+    case 'object':
+      return value === null ? 'null' : Array.isArray(value) ? 'an array' : 'an object'
+    default:
+      return String(value)
+  }
+}
