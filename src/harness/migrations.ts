@@ -1,0 +1,76 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+
+import type { MigrationDirectory, MigrationList } from '@prisma/schema-engine-wasm'
+
+import { InvalidOptionError } from '../core/errors.js'
+import { MigrationError } from './database-error.js'
+import { NO_FILTERS, withSchemaEngine } from './schema-engine.js'
+
+const LOCK_FILE = 'migration_lock.toml'
+const SCRIPT = 'migration.sql'
+
+/**
+ * Applies the migrations of a folder that the database has not had yet, as `prisma migrate deploy`
+ * does and with the same bookkeeping in `_prisma_migrations`: either can go on where the other
+ * stopped. A second run applies nothing.
+ *
+ * @param url - the database to migrate.
+ * @param folder - in the format of `prisma migrate`: a folder a migration, and `migration_lock.toml`.
+ * @returns the names of the migrations just applied, in order.
+ * @throws InvalidOptionError when there is no such folder, or it holds no migrations.
+ * @throws MigrationError when a migration fails, or an earlier one failed and was not resolved.
+ *
+ * @example
+ * ```ts
+ * const applied = await applyMigrations(process.env.DATABASE_URL, 'prisma/migrations')
+ * ```
+ */
+export async function applyMigrations(url: string, folder: string): Promise<string[]> {
+  const migrationsList = await readMigrations(folder)
+  try {
+    const { appliedMigrationNames } = await withSchemaEngine(url, (engine) =>
+      engine.applyMigrations({ migrationsList, filters: NO_FILTERS }),
+    )
+    return appliedMigrationNames
+  } catch (cause) {
+    throw new MigrationError(`The migrations of ${folder} could not be applied: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/**
+ * Reads a migrations folder into the form that the schema engine takes.
+ *
+ * @throws InvalidOptionError when there is no such folder, or it holds no migrations.
+ */
+export async function readMigrations(folder: string): Promise<MigrationList> {
+  const baseDir = resolve(folder)
+  const entries = await readdir(baseDir, { withFileTypes: true }).catch(() => [])
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  if (names.length === 0) {
+    throw new InvalidOptionError('migrations', folder, 'a folder of migrations in the format of `prisma migrate`')
+  }
+  const lock = await readFile(join(baseDir, LOCK_FILE), 'utf8').catch(() => null)
+  return {
+    baseDir,
+    lockfile: { path: LOCK_FILE, content: lock },
+    shadowDbInitScript: '',
+    // The names begin with a time: their order is the order to apply them in.
+    migrationDirectories: await Promise.all(names.sort().map((name) => readMigration(baseDir, name))),
+  }
+}
+
+async function readMigration(baseDir: string, name: string): Promise<MigrationDirectory> {
+  const file = join(baseDir, name, SCRIPT)
+  const content = await readFile(file, 'utf8').then(
+    (value) => ({ tag: 'ok' as const, value }),
+    (error: Error) => ({ tag: 'error' as const, value: error.message }),
+  )
+  return { path: name, migrationFile: { path: SCRIPT, content } }
+}
+
+/** The engine's errors are not Errors everywhere; all have a message. */
+function reasonOf(cause: unknown): string {
+  const { message } = cause as { message?: unknown }
+  return typeof message === 'string' && message !== '' ? message : String(cause)
+}
