@@ -1,0 +1,108 @@
+import { errorSqlState } from '../core/error-sql-state.js'
+import type { SideConnection } from './side-connection.js'
+
+/**
+ * What the adapter knows of one transaction on one connection.
+ *
+ * ```
+ * open ──statement fails──▶ aborted ──rollback to savepoint──▶ open
+ * open, aborted ──COMMIT sent──▶ committing ──answer──▶ committed   (an aborted one is rolled back)
+ *                                           └─error──▶ unresolved
+ * ```
+ *
+ * PostgreSQL answers COMMIT on an aborted transaction with a silent ROLLBACK, and a connection that
+ * dies while committing leaves the outcome open: both must be known to report the truth.
+ */
+export class TransactionState {
+  /** How to reach the server while this transaction's own connection waits. */
+  readonly side: SideConnection | undefined
+  /** The error of the statement that aborted the transaction, unless a savepoint undid it. */
+  abortedBy: unknown
+  commit: 'not sent' | 'sent' | 'done' = 'not sent'
+  /** The adapter's own error for a failed COMMIT: Prisma's may have lost its SQLSTATE. */
+  commitError: unknown
+  /** Set to refuse every further statement but ROLLBACK: the transaction expired or was cancelled. */
+  closedBy: Error | undefined
+  /** A cancel on its way to the server; the connection must not be reused before it has landed. */
+  cancelling: Promise<unknown> | undefined
+  #running = 0
+
+  constructor(side?: SideConnection) {
+    this.side = side
+  }
+
+  /** Whether a statement is under way. */
+  get busy(): boolean {
+    return this.#running > 0
+  }
+
+  /** Runs a statement and remembers a failure, which aborts the whole transaction. */
+  async run<T>(statement: () => Promise<T>): Promise<T> {
+    if (this.closedBy) throw this.closedBy
+    this.#running++
+    try {
+      const result = await statement()
+      // An aborted transaction answers nothing but ROLLBACK TO: a savepoint has undone the failure.
+      this.abortedBy = undefined
+      return result
+    } catch (error) {
+      // Without a SQLSTATE the error is not PostgreSQL's, and the transaction stands.
+      if (errorSqlState(error) !== undefined) this.abortedBy ??= error
+      throw error
+    } finally {
+      this.#running--
+    }
+  }
+
+  /** Runs COMMIT or ROLLBACK once no cancel can hit the connection's next user. */
+  async end<T>(statement: () => Promise<T>, isCommit: boolean): Promise<T> {
+    await this.cancelling
+    if (!isCommit) return statement()
+    this.commit = 'sent'
+    try {
+      const result = await statement()
+      this.commit = 'done'
+      return result
+    } catch (error) {
+      this.commitError = error
+      throw error
+    }
+  }
+}
+
+interface Registry {
+  readonly awaited: Map<number, (state: TransactionState) => void>
+  next: number
+}
+
+const REGISTRY = Symbol.for('rowlock.transactionStates')
+const shared = globalThis as { [REGISTRY]?: Registry }
+const registry: Registry = (shared[REGISTRY] ??= { awaited: new Map(), next: 0 })
+
+const TAG = /^\/\*rowlock:(\d+)\*\//
+
+/**
+ * Prepares a comment that, at the head of a statement, hands over the state of the transaction in which
+ * the statement runs. Prisma gives its callers no other way to tell which connection is theirs.
+ */
+export function requestTransactionState(): { readonly comment: string; take(): TransactionState | undefined } {
+  const id = registry.next++
+  let received: TransactionState | undefined
+  registry.awaited.set(id, (state) => {
+    received = state
+  })
+  return {
+    comment: `/*rowlock:${id}*/`,
+    take() {
+      registry.awaited.delete(id)
+      return received
+    },
+  }
+}
+
+/** Answers a {@link requestTransactionState} comment at the head of `sql`, if there is one. */
+export function offerTransactionState(sql: string, state: TransactionState): void {
+  if (registry.awaited.size === 0 || !sql.startsWith('/*rowlock:')) return
+  const id = TAG.exec(sql)?.[1]
+  if (id !== undefined) registry.awaited.get(Number(id))?.(state)
+}

@@ -1,0 +1,140 @@
+import { InvalidOptionError } from './errors.js'
+
+/**
+ * PostgreSQL's four row-lock strengths, strongest first.
+ *
+ * | strength | for | blocks |
+ * |---|---|---|
+ * | `forUpdate` | rows about to be deleted or re-keyed | every other row lock, also a child insert's foreign-key check |
+ * | `forNoKeyUpdate` | rows about to be edited | all but `forKeyShare` |
+ * | `forShare` | rows that must not change while you look | `forUpdate`, `forNoKeyUpdate` |
+ * | `forKeyShare` | rows that must not vanish | `forUpdate` |
+ *
+ * @see https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
+ */
+export type LockStrength = 'forUpdate' | 'forNoKeyUpdate' | 'forShare' | 'forKeyShare'
+
+/** Wait until the lock is granted, or until the transaction's `lock_timeout`. */
+export interface LockAndWait {
+  readonly strength: LockStrength
+  readonly nowait?: false
+  readonly skipLocked?: false
+  readonly timeout?: undefined
+}
+
+/** Do not wait: a row that is locked is a `LockNotAvailableError`. */
+export interface LockOrFail {
+  readonly strength: LockStrength
+  readonly nowait: true
+  readonly skipLocked?: false
+  readonly timeout?: undefined
+}
+
+/** Do not wait: rows that are locked are left out of the result. */
+export interface LockOrSkip {
+  readonly strength: LockStrength
+  readonly nowait?: false
+  readonly skipLocked: true
+  readonly timeout?: undefined
+}
+
+/** Wait for at most `timeout` milliseconds, then fail with a `LockTimeoutError`. */
+export interface LockWithin {
+  readonly strength: LockStrength
+  readonly nowait?: false
+  readonly skipLocked?: false
+  /** Milliseconds, a whole number from 1 to 2,147,483,647. */
+  readonly timeout: number
+}
+
+/**
+ * How to lock the rows of a find: a strength, or a strength with a wait policy (`nowait`,
+ * `skipLocked` or `timeout`, at most one of them).
+ *
+ * @example
+ * ```ts
+ * await prisma.$transaction(async (tx) => {
+ *   await tx.wallet.findUnique({ where: { id: 1 }, lock: 'forUpdate' })
+ *   await tx.wallet.findMany({ where: { userId: 1 }, lock: { strength: 'forShare', timeout: 500 } })
+ *   await tx.ticket.findFirst({ where: { userId: null }, lock: { strength: 'forUpdate', skipLocked: true } })
+ * })
+ * ```
+ */
+export type LockOption = LockStrength | LockAndWait | LockOrFail | LockOrSkip | LockWithin
+
+/** What to do about a row that someone else has locked. */
+export type WaitPolicy =
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'nowait' }
+  | { readonly kind: 'skipLocked' }
+  | { readonly kind: 'timeout'; readonly timeout: number }
+
+/** A validated {@link LockOption}. */
+export interface RowLock {
+  readonly strength: LockStrength
+  readonly wait: WaitPolicy
+}
+
+export const LOCK_STRENGTHS: readonly LockStrength[] = ['forUpdate', 'forNoKeyUpdate', 'forShare', 'forKeyShare']
+
+/** PostgreSQL keeps its time limits in a signed 32-bit number of milliseconds. */
+export const MAX_TIMEOUT = 2_147_483_647
+
+const OPTION_KEYS = new Set(['strength', 'nowait', 'skipLocked', 'timeout'])
+const STRENGTHS_IN_WORDS = `one of ${LOCK_STRENGTHS.map((strength) => `'${strength}'`).join(', ')}`
+
+/**
+ * Checks a lock option at run time, for callers without types.
+ *
+ * @throws {InvalidOptionError} when the strength is unknown, a key is unknown, or wait policies are combined.
+ */
+export function parseLockOption(option: unknown, path = 'lock'): RowLock {
+  if (typeof option === 'string') return { strength: parseStrength(option, path), wait: { kind: 'wait' } }
+  if (!isPlainObject(option)) {
+    throw new InvalidOptionError(path, option, `${STRENGTHS_IN_WORDS}, or an object with such a \`strength\``)
+  }
+  for (const key of Object.keys(option)) {
+    if (!OPTION_KEYS.has(key)) {
+      throw new InvalidOptionError(`${path}.${key}`, option[key], 'left out: the keys are strength, nowait, skipLocked and timeout')
+    }
+  }
+  return { strength: parseStrength(option['strength'], `${path}.strength`), wait: parseWaitPolicy(option, path) }
+}
+
+/** @throws {InvalidOptionError} when `value` is not a whole number of milliseconds in PostgreSQL's range. */
+export function parseTimeout(value: unknown, path: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MAX_TIMEOUT) {
+    throw new InvalidOptionError(path, value, `a whole number of milliseconds from 1 to ${MAX_TIMEOUT}`)
+  }
+  return value
+}
+
+function parseStrength(value: unknown, path: string): LockStrength {
+  const strength = LOCK_STRENGTHS.find((known) => known === value)
+  if (strength === undefined) throw new InvalidOptionError(path, value, STRENGTHS_IN_WORDS)
+  return strength
+}
+
+function parseWaitPolicy(option: Record<string, unknown>, path: string): WaitPolicy {
+  const nowait = parseFlag(option['nowait'], `${path}.nowait`)
+  const skipLocked = parseFlag(option['skipLocked'], `${path}.skipLocked`)
+  const timeout = option['timeout'] === undefined ? undefined : parseTimeout(option['timeout'], `${path}.timeout`)
+  if (nowait && skipLocked) {
+    throw new InvalidOptionError(`${path}.skipLocked`, true, 'left out with `nowait`: a locked row is either an error or skipped')
+  }
+  if (timeout !== undefined && (nowait || skipLocked)) {
+    throw new InvalidOptionError(`${path}.timeout`, timeout, 'left out with `nowait` or `skipLocked`, which never wait')
+  }
+  if (nowait) return { kind: 'nowait' }
+  if (skipLocked) return { kind: 'skipLocked' }
+  return timeout === undefined ? { kind: 'wait' } : { kind: 'timeout', timeout }
+}
+
+function parseFlag(value: unknown, path: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw new InvalidOptionError(path, value, 'true or false')
+  return value ?? false
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,37 @@
+import { InvalidOptionError } from './errors.js'
+
+/** @throws {InvalidOptionError} when `options` is not a plain object or has a key that is not allowed. */
+export function assertKnownOptions(options: unknown, known: readonly string[], path: string): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidOptionError(path, options, `an object with the optional keys ${known.join(', ')}`)
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new InvalidOptionError(`${path}.${key}`, (options as Record<string, unknown>)[key], `left out: the keys are ${known.join(', ')}`)
+    }
+  }
+}
+
+/** @throws {InvalidOptionError} when `value` is neither undefined nor a finite number within the bounds. */
+export function parseNumber(
+  value: unknown,
+  path: string,
+  bounds: { readonly min: number; readonly max?: number; readonly whole?: boolean },
+): number | undefined {
+  if (value === undefined) return undefined
+  const { min, max = Number.MAX_SAFE_INTEGER, whole = true } = bounds
+  if (typeof value !== 'number' || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
+    throw new InvalidOptionError(path, value, `a ${whole ? 'whole ' : ''}number from ${min} to ${max}`)
+  }
+  return value
+}
+
+/** @throws {InvalidOptionError} when `value` is not a function. */
+export function assertFunction(value: unknown, path: string): void {
+  if (typeof value !== 'function') throw new InvalidOptionError(path, value, 'a function')
+}
+
+/** @throws {InvalidOptionError} when `value` is neither undefined nor an AbortSignal. */
+export function assertSignal(value: unknown, path: string): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) throw new InvalidOptionError(path, value, 'an AbortSignal')
+}

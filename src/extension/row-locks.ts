@@ -1,0 +1,128 @@
+import { LockNotSupportedError } from '../core/errors.js'
+import { classifyError } from '../transaction/classify-error.js'
+import { runTransaction, type TransactionFunction } from '../transaction/run-transaction.js'
+import { isTransactionClient, type RawQueryClient, type TransactionalClient } from '../transaction/transaction-client.js'
+import type { TransactionOptions } from '../transaction/transaction-options.js'
+import type { AdvisoryLockKey } from '../sql/advisory-lock-key.js'
+import { type AdvisoryLockOptions, takeAdvisoryLock } from './advisory-lock.js'
+import type { RowLocksExtension } from './extension-types.js'
+import { lockedFind, refuseLock, takesLock } from './locked-find.js'
+import { isErrorOf, type QueryHookParams, toQueryCall } from './query-call.js'
+import { readSchemaModels, type SchemaModel } from './schema-model.js'
+import { withLock } from './with-lock.js'
+
+type Extend = (this: unknown, extension: unknown) => object
+type Client = TransactionalClient & { readonly $extends: Extend }
+type Models = ReadonlyMap<string, SchemaModel>
+
+// The name of a hidden model method by which a model finds the client it belongs to.
+const CLIENT_OF_MODEL = '$rowlockClient'
+
+/**
+ * The Prisma Client extension that gives every find a `lock` option, and the client
+ * `$transactionWithRetry`, `$advisoryLock` and `<model>.withLock`. Needs `lockable()` around the driver
+ * adapter.
+ *
+ * Failures that have to do with locks, time limits and the connection arrive as `RowLockError`s on every
+ * call of the extended client, with Prisma's error as their `cause`; all others stay Prisma's.
+ *
+ * @example
+ * ```ts
+ * const adapter = lockable(new PrismaPg({ connectionString: process.env.DATABASE_URL }))
+ * const prisma = new PrismaClient({ adapter }).$extends(rowLocks())
+ *
+ * await prisma.$transaction(async (tx) => {
+ *   await tx.wallet.findUnique({ where: { userId: 1 }, include: { user: true }, lock: 'forUpdate' })
+ * })
+ * ```
+ */
+export function rowLocks(): RowLocksExtension {
+  return ((client: Client) => extendRemembering(client, client.$extends, extensionOf(client))) as unknown as RowLocksExtension
+}
+
+function extensionOf(client: Client) {
+  const models = readSchemaModels(client)
+  const extend = client.$extends
+  return {
+    name: 'rowlock',
+    query: {
+      async $allOperations(params: QueryHookParams) {
+        return runQuery(params, models)
+      },
+    },
+    client: {
+      async $transactionWithRetry<R>(this: TransactionalClient, fn: TransactionFunction<never, R>, options?: TransactionOptions) {
+        return runTransaction(this, fn, options)
+      },
+      async $advisoryLock(this: RawQueryClient, key: AdvisoryLockKey, options?: AdvisoryLockOptions) {
+        return takeAdvisoryLock(this, key, options)
+      },
+      $extends(this: object, extension: unknown) {
+        return extendRemembering(this, extend, extension)
+      },
+    },
+    model: {
+      $allModels: {
+        async withLock<R>(this: ModelOfClient, args: never, run: (row: unknown, tx: unknown) => Promise<R>, options?: TransactionOptions) {
+          return withLock(clientOf(this), models.get(this.$name)!, args, run, options)
+        },
+      },
+    },
+  }
+}
+
+/**
+ * Extends a client so that its models can find it. Prisma gives a model method only the client's
+ * parent, which lacks the last extension; a soft-delete filter added last must hold in `withLock` too.
+ */
+function extendRemembering(client: object, extend: Extend, extension: unknown): object {
+  const extended = extend.call(client, extension)
+  const remembered: object = extend.call(extended, {
+    name: 'rowlock: client of model',
+    model: { $allModels: { [CLIENT_OF_MODEL]: () => remembered } },
+  })
+  return remembered
+}
+
+interface ModelOfClient {
+  readonly $name: string
+  readonly $parent: unknown
+  [CLIENT_OF_MODEL](): TransactionalClient
+}
+
+function clientOf(model: ModelOfClient): TransactionalClient {
+  if (isTransactionClient(model.$parent)) {
+    throw new LockNotSupportedError(
+      '`withLock` opens a transaction of its own and cannot run inside another one; use a find with `lock` on the open transaction.',
+      { model: model.$name },
+    )
+  }
+  return model[CLIENT_OF_MODEL]()
+}
+
+async function runQuery(params: QueryHookParams, models: Models): Promise<unknown> {
+  const model = params.model === undefined ? undefined : models.get(params.model)
+  const lock = model && (params.args as { lock?: unknown } | undefined)?.lock
+  if (model && lock !== undefined) {
+    const call = toQueryCall(params, model)
+    return takesLock(params.operation) ? lockedFind(call) : refuseLock(call)
+  }
+  try {
+    return await params.query(params.args)
+  } catch (error) {
+    throw explain(error, params)
+  }
+}
+
+function explain(error: unknown, { model, args, __internalParams }: QueryHookParams): unknown {
+  if (!isErrorOf(error, __internalParams?.transaction)) return error
+  const key = model === undefined ? undefined : (args as { where?: unknown } | undefined)?.where
+  return classifyError(error, { model, key, nowait: model === undefined && asksNotToWait(args) }) ?? error
+}
+
+/** Whether raw SQL has the word NOWAIT: a refused lock is then told from an expired wait. */
+function asksNotToWait(args: unknown): boolean {
+  const { sql, strings } = (args ?? {}) as { sql?: unknown; strings?: readonly string[] }
+  const texts = typeof sql === 'string' ? [sql] : (strings ?? (Array.isArray(args) ? args : []))
+  return texts.some((text) => typeof text === 'string' && /\bNOWAIT\b/i.test(text))
+}

@@ -1,0 +1,54 @@
+import { InvalidOptionError, RecordNotFoundError } from '../core/errors.js'
+import type { LockOption } from '../core/lock-option.js'
+import { assertFunction, assertKnownOptions } from '../core/option-checks.js'
+import { describeKey } from '../transaction/classify-error.js'
+import { runTransaction } from '../transaction/run-transaction.js'
+import type { TransactionalClient } from '../transaction/transaction-client.js'
+import { TRANSACTION_OPTION_KEYS, type TransactionOptions } from '../transaction/transaction-options.js'
+import type { SchemaModel } from './schema-model.js'
+import { expandCompoundKeys } from './unique-where.js'
+
+type Args = Record<string, unknown> & { lock?: LockOption }
+type Tx = Record<string, { findFirst(args: Args): Promise<unknown> }>
+
+/** Locks one row in a transaction of its own and runs `run` there; see `withLock`. */
+export async function withLock<R>(
+  client: TransactionalClient,
+  model: SchemaModel,
+  args: Args,
+  run: (row: unknown, tx: unknown) => Promise<R>,
+  options: TransactionOptions & { lock?: LockOption } = {},
+): Promise<R> {
+  assertFunction(run, 'run')
+  assertKnownOptions(options, [...TRANSACTION_OPTION_KEYS, 'lock'], 'options')
+  const { lock: lockOption, ...transactionOptions } = options
+  const find = { ...toFindFirst(args, model), lock: args.lock ?? lockOption ?? 'forNoKeyUpdate' }
+  return runTransaction(
+    client,
+    async (tx: Tx) => {
+      const row = await tx[delegateName(model)]!.findFirst(find)
+      if (row === null) throw notFound(model, args['where'])
+      return run(row, tx)
+    },
+    transactionOptions,
+  )
+}
+
+/** `{ where: { id: undefined } }` would lock any row: the row must be named. */
+function toFindFirst(args: unknown, model: SchemaModel): Args {
+  if (typeof args !== 'object' || args === null) throw new InvalidOptionError('args', args, 'the arguments of a find, with `where`')
+  const { where } = args as Args
+  const filter = expandCompoundKeys(where, model)
+  const values = Object.values(where as object)
+  if (values.length === 0 || values.includes(undefined)) {
+    throw new InvalidOptionError('where', where, `an object that names a row of ${model.name}, without undefined values`)
+  }
+  return { ...args, where: filter }
+}
+
+export function notFound(model: SchemaModel, key: unknown): RecordNotFoundError {
+  return new RecordNotFoundError(`There is no ${model.name}${describeKey(key)} to lock.`, { model: model.name, key })
+}
+
+/** The property under which a client has a model: `WalletEntry` is `walletEntry`. */
+export const delegateName = ({ name }: { readonly name: string }): string => name.charAt(0).toLowerCase() + name.slice(1)

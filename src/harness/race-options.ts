@@ -1,0 +1,60 @@
+import { InvalidOptionError } from '../core/errors.js'
+
+/** setTimeout fires at once above this. */
+const LONGEST_TIMER = 2_147_483_647
+
+/** What every kind of race takes. */
+export interface RaceLimits {
+  /** Ends the race: no further request starts, and the running ones see their own signal abort. */
+  readonly signal?: AbortSignal | undefined
+  /**
+   * The most the whole race may take, creating its clients included. Milliseconds, 1 or more;
+   * unlimited by default.
+   */
+  readonly deadline?: number | undefined
+}
+
+export function requireObject(option: string, given: unknown): asserts given is Record<string, unknown> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(option, given, 'an object')
+  }
+}
+
+/** Refuses a misspelt option, which would otherwise be a default that nobody asked for. */
+export function refuseUnknown(given: object, known: readonly string[]): void {
+  for (const [option, value] of Object.entries(given)) {
+    if (!known.includes(option)) {
+      throw new InvalidOptionError(option, value, `left out: the options are ${known.join(', ')}`)
+    }
+  }
+}
+
+export function requireInteger(option: string, given: unknown, min: number, max: number): number {
+  if (typeof given === 'number' && Number.isInteger(given) && given >= min && given <= max) return given
+  throw new InvalidOptionError(option, given, `an integer from ${min} to ${max}`)
+}
+
+export function requireText(option: string, given: unknown, allowed = 'a non-empty string'): string {
+  if (typeof given === 'string' && given !== '') return given
+  throw new InvalidOptionError(option, given, allowed)
+}
+
+export function requireFunction(option: string, given: unknown): void {
+  if (typeof given !== 'function') throw new InvalidOptionError(option, given, 'a function')
+}
+
+/** Checks `signal`, `deadline` and `onProgress`, which every kind of race takes. */
+export function requireLimits(given: Record<string, unknown>): void {
+  if (given['signal'] !== undefined && !isAbortSignal(given['signal'])) {
+    throw new InvalidOptionError('signal', given['signal'], 'an AbortSignal')
+  }
+  if (given['deadline'] !== undefined) requireInteger('deadline', given['deadline'], 1, LONGEST_TIMER)
+  if (given['onProgress'] !== undefined) requireFunction('onProgress', given['onProgress'])
+}
+
+// By shape: the AbortSignal of a jsdom test environment is not an instance of Node's.
+function isAbortSignal(given: unknown): given is AbortSignal {
+  if (typeof given !== 'object' || given === null) return false
+  const { aborted, addEventListener } = given as Partial<AbortSignal>
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+}

@@ -1,0 +1,67 @@
+/** What rowlock must know of a SELECT that Prisma rendered, in order to add a locking clause to it. */
+export interface SelectStatement {
+  /** Everything before the root FROM: the SELECT list. */
+  readonly selectList: string
+  /** From the root FROM up to, not including, the OFFSET. */
+  readonly body: string
+  /** The number of the placeholder in the closing `OFFSET $n`. */
+  readonly offsetPlaceholder: number
+  /** The quoted name or alias by which the statement knows the root table. */
+  readonly rootAlias: string
+  /** The root table as written after FROM. */
+  readonly rootTable: string
+  /** True when the statement also reads something else than the root table: a join or a subquery. */
+  readonly readsMore: boolean
+  /** A comment after the statement (Prisma's sqlcommenter plugins append one), or ''. */
+  readonly trailingComment: string
+}
+
+const CLOSING_OFFSET = /\sOFFSET \$(\d+)\s*((?:\/\*[^]*?\*\/\s*)?)$/
+const IDENTIFIER = '"(?:[^"]|"")+"'
+const ROOT_TABLE = new RegExp(`^FROM ((?:${IDENTIFIER}\\.)*(${IDENTIFIER}))(?: AS (${IDENTIFIER}))?`)
+// Quoted identifiers, strings and comments are stepped over; only the bare words count.
+const TOKENS = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\/\*[^]*?\*\/|[()]|\b(?:FROM|JOIN|SELECT)\b/g
+
+/** The number of the placeholder in the statement's closing `OFFSET $n`, or undefined without one. */
+export function closingOffsetPlaceholder(sql: string): number | undefined {
+  const match = CLOSING_OFFSET.exec(sql)
+  return match ? Number(match[1]) : undefined
+}
+
+/**
+ * Reads the parts of a root SELECT as Prisma 7 renders it, or returns undefined for anything that does
+ * not look like one: the caller then refuses the lock instead of guessing.
+ */
+export function parseSelectStatement(sql: string): SelectStatement | undefined {
+  const offset = CLOSING_OFFSET.exec(sql)
+  if (!offset || !sql.startsWith('SELECT ')) return undefined
+
+  const root = findRoot(sql.slice(0, offset.index))
+  if (!root) return undefined
+  const table = ROOT_TABLE.exec(sql.slice(root.from))
+  if (!table) return undefined
+
+  return {
+    selectList: sql.slice(0, root.from),
+    body: sql.slice(root.from, offset.index),
+    offsetPlaceholder: Number(offset[1]),
+    rootTable: table[0].slice('FROM '.length),
+    rootAlias: (table[3] ?? table[2])!,
+    readsMore: root.readsMore,
+    trailingComment: offset[2]!.trim(),
+  }
+}
+
+function findRoot(sql: string): { from: number; readsMore: boolean } | undefined {
+  let depth = 0
+  let from: number | undefined
+  let words = 0
+  for (const { 0: token, index } of sql.matchAll(TOKENS)) {
+    if (token === '(') depth++
+    else if (token === ')') depth--
+    else if (token === 'FROM') {
+      if (depth === 0) from ??= index
+    } else if (token === 'JOIN' || token === 'SELECT') words++
+  }
+  return from === undefined ? undefined : { from, readsMore: words > 1 }
+}

@@ -1,0 +1,127 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { systemClock, type Clock } from '../core/clock.js'
+import { isRowLockError, LockNotSupportedError, RetryExhaustedError, type RowLockError } from '../core/errors.js'
+import { assertFunction } from '../core/option-checks.js'
+import { TransactionAttempt } from './transaction-attempt.js'
+import { isTransactionClient, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
+import {
+  parseTransactionOptions,
+  type RetryOptions,
+  type TransactionOptions,
+  type TransactionSettings,
+} from './transaction-options.js'
+
+/** What a transaction function is told about its run. */
+export interface TransactionContext {
+  /** 1 for the first run, 2 for the first retry … */
+  readonly attempt: number
+  /** Aborted when the transaction is to end early: its timeout, or the caller's own signal. */
+  readonly signal: AbortSignal
+}
+
+export type TransactionFunction<Tx, R> = (tx: Tx, context: TransactionContext) => Promise<R>
+
+interface Scope {
+  readonly client: unknown
+  open: boolean
+}
+
+const scopes = new AsyncLocalStorage<Scope>()
+
+/**
+ * Runs `fn` in a transaction that bounds its lock waits, and runs it again from the start when PostgreSQL
+ * says that this helps. See `$transactionWithRetry`, which this is.
+ */
+export async function runTransaction<Tx, R>(
+  client: TransactionalClient,
+  fn: TransactionFunction<Tx, R>,
+  options?: TransactionOptions,
+  clock: Clock = systemClock,
+): Promise<R> {
+  assertFunction(fn, 'fn')
+  const settings = parseTransactionOptions(options)
+  refuseNesting(client)
+  settings.signal?.throwIfAborted()
+
+  const started = clock.now()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runAttempt(client, fn, settings, attempt)
+    } catch (error) {
+      if (!isRetryable(error, settings.retry) || settings.retry.attempts === 1) throw error
+      const delay = backOff(settings.retry, attempt, clock)
+      const late = clock.now() - started + delay > settings.retry.deadline
+      if (attempt >= settings.retry.attempts || late) throw exhausted(error, attempt)
+      settings.onRetry?.({ attempt, error, delay })
+      await clock.sleep(delay, settings.signal)
+    }
+  }
+}
+
+async function runAttempt<Tx, R>(
+  client: TransactionalClient,
+  fn: TransactionFunction<Tx, R>,
+  settings: TransactionSettings,
+  number: number,
+): Promise<R> {
+  const attempt = new TransactionAttempt(settings)
+  const scope: Scope = { client: originalClient(client), open: true }
+  const context = { attempt: number, signal: attempt.signal }
+  try {
+    return await attempt.run(() =>
+      client.$transaction(
+        (tx: Tx & RawQueryClient) => attempt.enter(tx, async () => scopes.run(scope, () => fn(tx, context))),
+        attempt.prismaOptions as object,
+      ),
+    )
+  } finally {
+    scope.open = false
+  }
+}
+
+/**
+ * A transaction inside another one holds a second connection while it waits for the first one's locks:
+ * it can wait for itself, and enough of them drain the pool for good.
+ */
+function refuseNesting(client: TransactionalClient): void {
+  const scope = scopes.getStore()
+  const nested = isTransactionClient(client) || (scope?.open && scope.client === originalClient(client))
+  if (nested) {
+    throw new LockNotSupportedError(
+      '`$transactionWithRetry` and `withLock` cannot run inside another transaction, which can only be retried as a whole; ' +
+        'use the `tx` of the transaction that is already open.',
+    )
+  }
+}
+
+/** The client before any `$extends`: all its descendants share one pool. */
+function originalClient(client: unknown): unknown {
+  return (client as { _originalClient?: unknown })._originalClient ?? client
+}
+
+function isRetryable(error: unknown, retry: Required<RetryOptions>): error is RowLockError {
+  return isRowLockError(error) && (retry.on as readonly string[]).includes(error.code)
+}
+
+/**
+ * A pause of random length up to a bound that doubles ("full jitter"), so that the losers of one
+ * collision do not collide again in step.
+ *
+ * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ */
+function backOff({ baseDelay, maxDelay }: Required<RetryOptions>, attempt: number, clock: Clock): number {
+  return clock.random() * Math.min(maxDelay, baseDelay * 2 ** (attempt - 1))
+}
+
+function exhausted(error: RowLockError, attempts: number): RetryExhaustedError {
+  const { model, key, strength, sqlState, blockers } = error
+  return new RetryExhaustedError(`The transaction failed ${attempts} times, the last time so: ${error.message}`, {
+    attempts,
+    cause: error,
+    model,
+    key,
+    strength,
+    sqlState,
+    blockers,
+  })
+}

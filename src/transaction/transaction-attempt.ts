@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { requestTransactionState, type TransactionState } from '../adapter/transaction-state.js'
+import { AmbiguousCommitError, LockNotSupportedError, PoolTimeoutError, TransactionExpiredError } from '../core/errors.js'
+import { errorSqlState } from '../core/error-sql-state.js'
+import { endsConnection } from '../core/sql-state.js'
+import { classifyError, wasNeverSent } from './classify-error.js'
+import type { RawQueryClient } from './transaction-client.js'
+import type { TransactionSettings } from './transaction-options.js'
+
+// Prisma's own limit is the backstop behind ours: it cannot end a lock wait, as its ROLLBACK queues
+// behind the waiting statement on the same connection.
+const BACKSTOP = 1_000
+const CANCEL_INTERVAL = 20
+const TRANSACTION_API_ERROR = 'P2028'
+
+/**
+ * One run of a transaction.
+ *
+ * ```
+ * waiting for a connection ──▶ running ──▶ committing ──▶ done
+ *            └──────────────┴──▶ ended early (expired or aborted): its statement is cancelled from
+ *                                another connection, further ones are refused, then rolled back
+ * ```
+ */
+export class TransactionAttempt {
+  readonly #settings: TransactionSettings
+  readonly #controller = new AbortController()
+  #entered = false
+  #state: TransactionState | undefined
+  #pid: number | undefined
+  #endedEarly: { readonly reason: unknown } | undefined
+  #deadline: NodeJS.Timeout | undefined
+
+  constructor(settings: TransactionSettings) {
+    this.#settings = settings
+  }
+
+  /** Aborted when the transaction is to end early; `fn` gets it. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get prismaOptions() {
+    const { isolationLevel, maxWait, timeout } = this.#settings
+    return { maxWait, timeout: timeout + BACKSTOP, ...(isolationLevel && { isolationLevel }) }
+  }
+
+  /** Runs `start`, which opens the transaction and calls {@link enter} inside it. */
+  async run<R>(start: () => Promise<R>): Promise<R> {
+    const { signal } = this.#settings
+    const onAbort = () => this.#endEarly(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      const result = await this.#unlessAborted(start())
+      // PostgreSQL answers COMMIT of an aborted transaction with a silent ROLLBACK. Only `fn` can have
+      // swallowed the error, and it must not be told that its work was kept.
+      if (this.#state?.abortedBy !== undefined) throw this.#state.abortedBy
+      return result
+    } catch (error) {
+      throw this.#explain(error)
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      clearTimeout(this.#deadline)
+    }
+  }
+
+  /** Takes hold of the transaction that `tx` stands for, sets its limits, and runs `fn` in it. */
+  async enter<R>(tx: RawQueryClient, fn: () => Promise<R>): Promise<R> {
+    this.#entered = true
+    if (this.#endedEarly) throw this.#endedEarly.reason
+    this.#deadline = setTimeout(() => this.#endEarly(this.#expired()), this.#settings.timeout)
+    await this.#takeHold(tx)
+    // The early end wins over an `fn` that waits for something else than the database.
+    return Promise.race([fn(), this.#earlyEnd()])
+  }
+
+  async #takeHold(tx: RawQueryClient): Promise<void> {
+    const requested = requestTransactionState()
+    try {
+      const [row] = await tx.$queryRawUnsafe<[{ pid: number }]>(
+        `${requested.comment}SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1, true)`,
+        `${this.#settings.lockTimeout}ms`,
+      )
+      this.#pid = row.pid
+    } finally {
+      this.#state = requested.take()
+    }
+    if (!this.#state) {
+      throw new LockNotSupportedError(
+        'The transaction cannot be guarded, as the client was made with a plain driver adapter; ' +
+          'make it with `new PrismaClient({ adapter: lockable(adapter) })`.',
+      )
+    }
+  }
+
+  #expired(): TransactionExpiredError {
+    const { timeout } = this.#settings
+    return new TransactionExpiredError(`The transaction took longer than its timeout of ${timeout} ms and was rolled back.`)
+  }
+
+  #endEarly(reason: unknown): void {
+    // Once COMMIT is on its way there is nothing left to cancel, only an answer to wait for.
+    if (this.#endedEarly || (this.#state && this.#state.commit !== 'not sent')) return
+    this.#endedEarly = { reason }
+    this.#controller.abort(reason)
+    if (this.#state) {
+      this.#state.closedBy = reason instanceof Error ? reason : this.#expired()
+      this.#state.cancelling = this.#cancelStatement(this.#state)
+    }
+  }
+
+  /** Cancels until the statement has ended: the first cancel may come before the server began it. */
+  async #cancelStatement(state: TransactionState): Promise<void> {
+    while (state.busy && state.side && this.#pid !== undefined) {
+      await state.side.cancel(this.#pid)
+      if (state.busy) await sleep(CANCEL_INTERVAL)
+    }
+  }
+
+  #earlyEnd(): Promise<never> {
+    return new Promise((_, reject) => {
+      const onAbort = () => reject(this.#endedEarly?.reason)
+      if (this.signal.aborted) onAbort()
+      else this.signal.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  /** While no connection has come, an abort need not wait for one; Prisma hands it back by itself. */
+  #unlessAborted<R>(transaction: Promise<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.signal.addEventListener('abort', () => !this.#entered && reject(this.#endedEarly?.reason), { once: true })
+      transaction.then(resolve, reject)
+    })
+  }
+
+  #explain(error: unknown): unknown {
+    if (this.#state?.commit === 'sent') return this.#explainFailedCommit(this.#state, error)
+    if (this.#endedEarly) return this.#endedEarly.reason
+    if ((error as { code?: unknown } | null)?.code === TRANSACTION_API_ERROR) {
+      return this.#entered ? this.#expired() : this.#poolTimeout(error)
+    }
+    return classifyError(error) ?? error
+  }
+
+  #explainFailedCommit(state: TransactionState, error: unknown): unknown {
+    const sqlState = errorSqlState(state.commitError) ?? errorSqlState(error)
+    const answered = sqlState !== undefined && !endsConnection(sqlState)
+    if (answered || wasNeverSent(state.commitError)) return classifyError(state.commitError) ?? error
+    return new AmbiguousCommitError(
+      'The connection died after COMMIT was sent and before it was answered: the transaction may have been committed; ' +
+        'look its effect up before you run it again.',
+      { cause: error, sqlState },
+    )
+  }
+
+  #poolTimeout(cause: unknown): PoolTimeoutError {
+    const { maxWait } = this.#settings
+    return new PoolTimeoutError(
+      `No connection came free within maxWait (${maxWait} ms); the transaction never started. ` +
+        'Other transactions may be waiting for locks while they hold the pool.',
+      { cause },
+    )
+  }
+}

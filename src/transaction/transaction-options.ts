@@ -1,0 +1,138 @@
+import { InvalidOptionError, type RowLockError, type RowLockErrorCode } from '../core/errors.js'
+import { MAX_TIMEOUT, parseTimeout } from '../core/lock-option.js'
+import { assertFunction, assertKnownOptions, assertSignal, parseNumber } from '../core/option-checks.js'
+
+/** Isolation levels, in Prisma's spelling. */
+export type IsolationLevel = 'ReadUncommitted' | 'ReadCommitted' | 'RepeatableRead' | 'Serializable'
+
+/** The failures after which a transaction may be run again from its start. */
+export type RetryableErrorCode = Extract<
+  RowLockErrorCode,
+  'DEADLOCK' | 'SERIALIZATION_FAILURE' | 'CONNECTION_LOST' | 'LOCK_NOT_AVAILABLE' | 'LOCK_TIMEOUT' | 'POOL_TIMEOUT'
+>
+
+/** When and how often a transaction is run again. */
+export interface RetryOptions {
+  /** How often the transaction is run at most, the first time included. Default: 5, minimum: 1. */
+  readonly attempts?: number
+  /** No further attempt starts later than this many milliseconds after the first. Default: 30,000. */
+  readonly deadline?: number
+  /** Upper bound of the first pause, in milliseconds; it doubles with each attempt. Default: 20. */
+  readonly baseDelay?: number
+  /** Upper bound of every pause, in milliseconds. Default: 1,000. */
+  readonly maxDelay?: number
+  /**
+   * The error codes to retry. Default: `DEADLOCK`, `SERIALIZATION_FAILURE` and `CONNECTION_LOST` (the
+   * connection died before COMMIT was sent). An ambiguous commit is never retried.
+   */
+  readonly on?: readonly RetryableErrorCode[]
+}
+
+/** What `onRetry` is told before each pause. */
+export interface RetryEvent {
+  /** The number of the attempt that failed, from 1. */
+  readonly attempt: number
+  readonly error: RowLockError
+  /** How long the pause before the next attempt is, in milliseconds. */
+  readonly delay: number
+}
+
+/** Options of `$transactionWithRetry`. */
+export interface TransactionOptions {
+  /** Default: the database's, `ReadCommitted` unless configured. */
+  readonly isolationLevel?: IsolationLevel
+  /** How long to wait for a pool connection, in milliseconds. Default: 2,000. */
+  readonly maxWait?: number
+  /** How long one attempt may take, in milliseconds, lock waits included. Default: 5,000. */
+  readonly timeout?: number
+  /** How long each statement may wait for a lock, in milliseconds. Default: just under `timeout`. */
+  readonly lockTimeout?: number
+  /** Ends the transaction when aborted, also in the middle of a lock wait. */
+  readonly signal?: AbortSignal
+  /** `false` runs the transaction once and throws what went wrong. */
+  readonly retry?: RetryOptions | false
+  /** Called before each pause; what it throws ends the retries and is thrown. */
+  readonly onRetry?: (event: RetryEvent) => void
+}
+
+/** Validated {@link TransactionOptions} with every default filled in. */
+export interface TransactionSettings {
+  readonly isolationLevel: IsolationLevel | undefined
+  readonly maxWait: number
+  readonly timeout: number
+  readonly lockTimeout: number
+  readonly signal: AbortSignal | undefined
+  readonly retry: Required<RetryOptions>
+  readonly onRetry: ((event: RetryEvent) => void) | undefined
+}
+
+const ISOLATION_LEVELS: readonly IsolationLevel[] = ['ReadUncommitted', 'ReadCommitted', 'RepeatableRead', 'Serializable']
+const RETRYABLE: readonly RetryableErrorCode[] = [
+  'DEADLOCK',
+  'SERIALIZATION_FAILURE',
+  'CONNECTION_LOST',
+  'LOCK_NOT_AVAILABLE',
+  'LOCK_TIMEOUT',
+  'POOL_TIMEOUT',
+]
+export const TRANSACTION_OPTION_KEYS = ['isolationLevel', 'maxWait', 'timeout', 'lockTimeout', 'signal', 'retry', 'onRetry'] as const
+const RETRY_KEYS = ['attempts', 'deadline', 'baseDelay', 'maxDelay', 'on'] as const
+
+const DEFAULT_RETRY: Required<RetryOptions> = {
+  attempts: 5,
+  deadline: 30_000,
+  baseDelay: 20,
+  maxDelay: 1_000,
+  on: ['DEADLOCK', 'SERIALIZATION_FAILURE', 'CONNECTION_LOST'],
+}
+
+// A wait for the first lock then ends as a lock timeout, with the holder named, and not as an expired
+// transaction. PostgreSQL keeps this limit by itself, also when our process is gone.
+const LOCK_TIMEOUT_SHARE = 0.95
+
+/** @throws {InvalidOptionError} for any value outside the documented range and any unknown key. */
+export function parseTransactionOptions(options: TransactionOptions = {}): TransactionSettings {
+  assertKnownOptions(options, TRANSACTION_OPTION_KEYS, 'options')
+  const timeout = options.timeout === undefined ? 5_000 : parseTimeout(options.timeout, 'timeout')
+  const budget = Math.max(1, Math.floor(timeout * LOCK_TIMEOUT_SHARE))
+  const lockTimeout = options.lockTimeout === undefined ? budget : parseTimeout(options.lockTimeout, 'lockTimeout')
+  assertSignal(options.signal, 'signal')
+  if (options.onRetry !== undefined) assertFunction(options.onRetry, 'onRetry')
+  return {
+    isolationLevel: parseIsolationLevel(options.isolationLevel),
+    maxWait: options.maxWait === undefined ? 2_000 : parseTimeout(options.maxWait, 'maxWait'),
+    timeout,
+    lockTimeout: Math.min(lockTimeout, budget),
+    signal: options.signal,
+    retry: parseRetryOptions(options.retry),
+    onRetry: options.onRetry,
+  }
+}
+
+function parseIsolationLevel(value: unknown): IsolationLevel | undefined {
+  if (value === undefined) return undefined
+  const level = ISOLATION_LEVELS.find((known) => known === value)
+  if (level === undefined) throw new InvalidOptionError('isolationLevel', value, `one of ${ISOLATION_LEVELS.join(', ')}`)
+  return level
+}
+
+function parseRetryOptions(retry: RetryOptions | false | undefined): Required<RetryOptions> {
+  if (retry === undefined) return DEFAULT_RETRY
+  if (retry === false) return { ...DEFAULT_RETRY, attempts: 1 }
+  assertKnownOptions(retry, RETRY_KEYS, 'retry')
+  return {
+    attempts: parseNumber(retry.attempts, 'retry.attempts', { min: 1 }) ?? DEFAULT_RETRY.attempts,
+    deadline: parseNumber(retry.deadline, 'retry.deadline', { min: 0 }) ?? DEFAULT_RETRY.deadline,
+    baseDelay: parseNumber(retry.baseDelay, 'retry.baseDelay', { min: 0, max: MAX_TIMEOUT }) ?? DEFAULT_RETRY.baseDelay,
+    maxDelay: parseNumber(retry.maxDelay, 'retry.maxDelay', { min: 0, max: MAX_TIMEOUT }) ?? DEFAULT_RETRY.maxDelay,
+    on: parseRetryCodes(retry.on),
+  }
+}
+
+function parseRetryCodes(on: unknown): readonly RetryableErrorCode[] {
+  if (on === undefined) return DEFAULT_RETRY.on
+  if (!Array.isArray(on) || !on.every((code) => (RETRYABLE as readonly unknown[]).includes(code))) {
+    throw new InvalidOptionError('retry.on', on, `an array of ${RETRYABLE.join(', ')}`)
+  }
+  return on as RetryableErrorCode[]
+}
