@@ -37,7 +37,8 @@ type RefuseDistinct<A> = A extends { lock: LockOption; distinct: unknown }
 
 type ExactArgs<A, Args> = Types.Utils.Exact<A, LockableArgs<Args>> & RefuseDistinct<A>
 
-interface LockableModel {
+// Type aliases, not interfaces: `$extends` takes only types with an implicit index signature.
+type LockableModel = {
   findUnique: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A extends LockableArgs<ArgsOf<TypeMap, M, 'findUnique'>>>(
     this: Model<TypeMap, M, Ext>,
     args: ExactArgs<A, ArgsOf<TypeMap, M, 'findUnique'>>,
@@ -86,7 +87,7 @@ interface LockableModel {
   ) => Promise<R>
 }
 
-interface LockableClient {
+type LockableClient = {
   /**
    * Runs `fn` in a transaction whose lock waits are bounded, commits, and returns what `fn` returned. A
    * deadlock, a serialization failure, or a connection lost before COMMIT was sent runs the whole of
@@ -140,7 +141,7 @@ interface LockableClient {
 }
 
 /** What `rowLocks()` adds to a client, in the form that `$extends` reads. */
-export interface RowLocksExtensionArgs {
+export type RowLocksExtensionArgs = {
   result: {}
   model: { $allModels: LockableModel }
   query: {}
