@@ -1,0 +1,24 @@
+CREATE SCHEMA "wild life";
+CREATE TYPE "wild life".diet AS ENUM ('MEAT', 'plants and such');
+CREATE TABLE "Keeper" (id serial PRIMARY KEY, name text NOT NULL);
+CREATE TABLE "wild life"."animal from ""FROM""" (
+  "animal id" serial PRIMARY KEY,
+  "tag ""no""" text NOT NULL UNIQUE,
+  name text,
+  diet "wild life".diet NOT NULL DEFAULT 'MEAT',
+  weight numeric(12, 4) NOT NULL DEFAULT 0,
+  genome bigint NOT NULL DEFAULT 0,
+  photo bytea,
+  traits jsonb NOT NULL DEFAULT '{}',
+  born timestamptz(3) NOT NULL DEFAULT now(),
+  mood text[],
+  mother int REFERENCES "wild life"."animal from ""FROM""",
+  "keeperId" int REFERENCES "Keeper"
+);
+CREATE TABLE "Stay" (
+  "animalId" int NOT NULL REFERENCES "wild life"."animal from ""FROM""",
+  cage int NOT NULL,
+  nights int NOT NULL DEFAULT 1,
+  PRIMARY KEY ("animalId", cage),
+  UNIQUE (cage, nights)
+);
