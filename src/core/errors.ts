@@ -60,11 +60,12 @@ export abstract class RowLockError extends Error {
   abstract readonly code: string
   /** True when running the whole transaction again may succeed. */
   abstract readonly retryable: boolean
-  readonly model?: string
-  readonly key?: unknown
-  readonly strength?: string
-  readonly sqlState?: string
-  readonly blockers?: readonly LockBlocker[]
+  // `declare`: a field that does not apply is absent and not undefined.
+  declare readonly model?: string
+  declare readonly key?: unknown
+  declare readonly strength?: string
+  declare readonly sqlState?: string
+  declare readonly blockers?: readonly LockBlocker[]
 
   constructor(message: string, details: RowLockErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
