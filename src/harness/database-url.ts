@@ -53,6 +53,6 @@ export function withSessionSettings(url: string, settings: Readonly<Record<strin
 }
 
 /** PostgreSQL splits `options` at spaces; a backslash keeps one inside a value. */
-function escapeOption(value: string): string {
+export function escapeOption(value: string): string {
   return value.replaceAll(/[\\\s]/g, (character) => `\\${character}`)
 }

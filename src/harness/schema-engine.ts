@@ -3,10 +3,11 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-import type { SqlDriverAdapter } from '@prisma/driver-adapter-utils'
+import type { PrismaPg } from '@prisma/adapter-pg'
 import type { SchemaEngine, SchemaFilter } from '@prisma/schema-engine-wasm'
 
 import { DatabaseUnavailableError } from './database-error.js'
+import { escapeOption, parseDatabaseUrl } from './database-url.js'
 
 /** Everything in the database belongs to the Prisma schema. */
 export const NO_FILTERS: SchemaFilter = { externalTables: [], externalEnums: [] }
@@ -23,49 +24,96 @@ export async function withSchemaEngine<T>(url: string, work: (engine: SchemaEngi
   try {
     const adapter = bindMigrationAwareSqlAdapterFactory(factory)
     const engine = await SchemaEngine.new({ datamodels: undefined }, () => {}, adapter)
-    return await work(engine).finally(() => engine.free())
+    return await work(engine)
+  } catch (error) {
+    // A panic shows as `unreachable` otherwise; and what panicked once is not to be used again.
+    if (panic === undefined) throw error
+    loaded = undefined
+    throw new Error(panic, { cause: error })
   } finally {
+    panic = undefined
     // The engine leaves its connections to the garbage collector; a session that lives on keeps
     // PostgreSQL from copying the database.
     await closeAll()
   }
 }
 
-/** `PrismaPg`, with scripts executed as the native engine executes them, and with a way to close. */
+/** `PrismaPg`, mended for the schema engine, and with a way to close. */
 async function createAdapterFactory(url: string) {
   const { PrismaPg } = await loadAdapter()
-  const opened: { dispose(): Promise<void> }[] = []
+  const opened: PgAdapter[] = []
   // One connection: a script's SET must hold for the statements after it.
-  const factory = new PrismaPg({ connectionString: url, max: 1 })
+  const schema = new URL(url).searchParams.get('schema') ?? 'public'
+  const pool = { connectionString: parseDatabaseUrl(url, 'url').href, max: 1 }
+  // What `?schema=` means to the native engine: where unqualified names in a migration belong.
+  const searchPath = { options: `-c search_path=${escapeOption(`"${schema}"`)}` }
+  const factory = new PrismaPg(schema === 'public' ? pool : { ...pool, ...searchPath }, { schema })
+  const mend = (adapter: PgAdapter) => {
+    opened.push(adapter)
+    closeOnce(adapter)
+    sendScriptsWhole(adapter)
+    readCatalogLetters(adapter)
+    return adapter
+  }
   const connect = factory.connect.bind(factory)
   const connectToShadowDb = factory.connectToShadowDb.bind(factory)
-  factory.connect = async () => sendScriptsWhole(keep(await connect()))
-  factory.connectToShadowDb = async () => sendScriptsWhole(keep(await connectToShadowDb()))
+  factory.connect = async () => mend(await connect())
+  factory.connectToShadowDb = async () => mend(await connectToShadowDb())
   // Last opened, first closed: the shadow database is dropped through an earlier connection.
   const closeAll = async () => {
     for (const adapter of opened.reverse()) await adapter.dispose()
   }
   return { factory, closeAll }
+}
 
-  function keep<A extends { dispose(): Promise<void> }>(adapter: A): A {
-    const dispose = adapter.dispose.bind(adapter)
-    let disposed: Promise<void> | undefined
-    adapter.dispose = () => (disposed ??= dispose())
-    opened.push(adapter)
-    return adapter
-  }
+type PgAdapter = Awaited<ReturnType<PrismaPg['connect']>>
+
+function closeOnce(adapter: PgAdapter): void {
+  const dispose = adapter.dispose.bind(adapter)
+  let disposed: Promise<void> | undefined
+  adapter.dispose = () => (disposed ??= dispose())
 }
 
 /**
  * adapter-pg 7.10 cuts a script at every semicolon, also inside a comment, a string or a function's
  * body. PostgreSQL takes a script whole, and then also undoes all of it when one statement fails.
  */
-function sendScriptsWhole<A extends SqlDriverAdapter>(adapter: A): A {
+function sendScriptsWhole(adapter: PgAdapter): void {
   adapter.executeScript = async (script) => {
     await adapter.executeRaw({ sql: script, args: [], argTypes: [] })
   }
-  return adapter
 }
+
+/**
+ * The catalogs keep single letters in columns of the type "char", which the engine must read to
+ * compare a database with a schema, and which adapter-pg 7.10 refuses to read. The engine asks one
+ * question at a time, so the latest result is the one in hand.
+ */
+function readCatalogLetters(adapter: PgAdapter): void {
+  let letters: number[] = []
+  const pool = adapter.underlyingDriver()
+  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<{ fields?: { dataTypeID: number }[] }>
+  const queryRaw = adapter.queryRaw.bind(adapter)
+  pool.query = (async (...args: unknown[]) => {
+    const result = await query(...args)
+    const fields = result.fields ?? []
+    letters = [...fields.keys()].filter((index) => fields[index]?.dataTypeID === CHAR)
+    for (const index of letters) fields[index]!.dataTypeID = TEXT
+    return result
+  }) as typeof pool.query
+  adapter.queryRaw = async (statement) => {
+    const result = await queryRaw(statement)
+    const columnTypes = result.columnTypes.map((type, index) => (letters.includes(index) ? CHARACTER : type))
+    return { ...result, columnTypes }
+  }
+}
+
+// pg_type.oid
+const CHAR = 18
+const TEXT = 25
+
+// ColumnTypeEnum.Character of Prisma's driver adapters.
+const CHARACTER = 6
 
 type EngineModule = typeof import('@prisma/schema-engine-wasm')
 type EngineGlue = EngineModule & { __wbg_set_wasm(exports: unknown): void }
@@ -78,6 +126,7 @@ const { WebAssembly } = globalThis as unknown as {
 }
 
 let loaded: Promise<EngineModule> | undefined
+let panic: string | undefined
 
 /** Instantiated once: the module keeps its WebAssembly instance in a variable of its own. */
 function loadEngine(): Promise<EngineModule> {
@@ -91,6 +140,10 @@ async function instantiate(): Promise<EngineModule> {
   const glue = (await import(pathToFileURL(path).href)) as EngineGlue
   const bytes = await readFile(join(dirname(path), 'schema_engine_bg.wasm'))
   const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': glue })
+  // Prisma's modules say there why they give up; without it, giving up ends in a TypeError. Prisma
+  // Client sets it too, and then its own must stay.
+  const shared = globalThis as { PRISMA_WASM_PANIC_REGISTRY?: { set_message(message: string): void } }
+  shared.PRISMA_WASM_PANIC_REGISTRY ??= { set_message: (message) => (panic = message) }
   glue.__wbg_set_wasm(instance.exports)
   instance.exports.__wbindgen_start()
   return glue
