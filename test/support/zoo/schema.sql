@@ -1,9 +1,9 @@
 CREATE SCHEMA "wild life";
 CREATE TYPE "wild life".diet AS ENUM ('MEAT', 'plants and such');
 CREATE TABLE "Keeper" (id serial PRIMARY KEY, name text NOT NULL);
-CREATE TABLE "wild life"."animal from ""FROM""" (
+CREATE TABLE "wild life"."animal FROM, SELECT" (
   "animal id" serial PRIMARY KEY,
-  "tag ""no""" text NOT NULL UNIQUE,
+  "tag (no" text NOT NULL UNIQUE,
   name text,
   diet "wild life".diet NOT NULL DEFAULT 'MEAT',
   weight numeric(12, 4) NOT NULL DEFAULT 0,
@@ -12,11 +12,11 @@ CREATE TABLE "wild life"."animal from ""FROM""" (
   traits jsonb NOT NULL DEFAULT '{}',
   born timestamptz(3) NOT NULL DEFAULT now(),
   mood text[],
-  mother int REFERENCES "wild life"."animal from ""FROM""",
+  mother int REFERENCES "wild life"."animal FROM, SELECT",
   "keeperId" int REFERENCES "Keeper"
 );
 CREATE TABLE "Stay" (
-  "animalId" int NOT NULL REFERENCES "wild life"."animal from ""FROM""",
+  "animalId" int NOT NULL REFERENCES "wild life"."animal FROM, SELECT",
   cage int NOT NULL,
   nights int NOT NULL DEFAULT 1,
   PRIMARY KEY ("animalId", cage),
