@@ -1,4 +1,4 @@
-import type { Types } from '@prisma/client/runtime/client'
+import type { ITXClientDenyList, Types } from '@prisma/client/runtime/client'
 import type { LockOption } from '../core/lock-option.js'
 import type { AdvisoryLockKey } from '../sql/advisory-lock-key.js'
 import type { TransactionFunction } from '../transaction/run-transaction.js'
@@ -6,15 +6,16 @@ import type { TransactionClientOf } from '../transaction/transaction-client.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import type { AdvisoryLockOptions } from './advisory-lock.js'
 
-// Prisma types the clients it makes with $extends by these; the methods below take their places.
+// The methods below take the places of Prisma's own. `$extends` loses what a method's `this` was made
+// from, so that they get the type map back by matching `this` with Prisma's type of a model; that works
+// only against Prisma's own alias, an alias for it matches nothing and every result becomes `any`.
 type TypeMapDef = Record<any, any>
 type ExtensionArgs = Record<string, any>
-type Model<TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs> =
-  Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>
-type ArgsOf<TypeMap extends TypeMapDef, M extends PropertyKey, Operation extends PropertyKey> =
-  TypeMap['model'][M]['operations'][Operation]['args']
-type ResultOf<TypeMap extends TypeMapDef, M extends PropertyKey, A, Operation extends PropertyKey, Null> =
-  Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, Operation, Null>
+type FindArgs<
+  TypeMap extends TypeMapDef,
+  M extends PropertyKey,
+  Operation extends PropertyKey,
+> = TypeMap['model'][M]['operations'][Operation]['args'] & Lockable
 
 /** What a find takes with `rowLocks()`: Prisma's own arguments, and how to lock the rows it returns. */
 export interface Lockable {
@@ -23,42 +24,77 @@ export interface Lockable {
    * or `'forKeyShare'`, or an object that adds how to wait: `{ strength, nowait: true }`,
    * `{ strength, skipLocked: true }` or `{ strength, timeout: milliseconds }`. Only in a transaction.
    *
-   * Related rows of an `include` are read after the lock is granted and are not locked.
+   * Related rows of an `include` are read after the lock is granted and are not locked. Rows that `skip`
+   * steps over are locked too: PostgreSQL locks before it counts them off.
    */
   lock?: LockOption
 }
 
-type LockableArgs<Args> = Args & Lockable
-
 /** Says in a sentence, at the wrong property, what PostgreSQL refuses. */
-type RefuseDistinct<A> = A extends { lock: LockOption; distinct: unknown }
+type RefuseDistinct<A> = A extends { lock: unknown; distinct: unknown }
   ? { distinct: 'distinct cannot be combined with lock: PostgreSQL cannot lock the rows of a DISTINCT query' }
   : unknown
 
-type ExactArgs<A, Args> = Types.Utils.Exact<A, LockableArgs<Args>> & RefuseDistinct<A>
+/** `Args`, without any key that it does not have, at any depth. */
+type ExactArgs<A, Args> = Types.Utils.Exact<A, Args> & RefuseDistinct<A>
 
+type WithLockArgs<TypeMap extends TypeMapDef, M extends PropertyKey> = Omit<
+  FindArgs<TypeMap, M, 'findFirstOrThrow'>,
+  'where' | 'distinct'
+> & {
+  where: FindArgs<TypeMap, M, 'findUniqueOrThrow'>['where'] | NonNullable<FindArgs<TypeMap, M, 'findFirstOrThrow'>['where']>
+}
+
+type RowOf<TypeMap extends TypeMapDef, M extends PropertyKey, A> = Types.Extensions.DynamicModelExtensionFnResultBase<
+  TypeMap,
+  M,
+  A,
+  'findFirstOrThrow'
+>
+
+type TransactionClient<TypeMap extends TypeMapDef, Ext extends ExtensionArgs> = Omit<
+  Types.Extensions.DynamicClientExtensionThis<TypeMap, any, Ext>,
+  ITXClientDenyList
+>
+
+// `A` has a default and no constraint: it is inferred while the type map still is, and a constraint that is
+// not known yet widens `'forUpdate'` to `string` and drops `select` from the result.
 // Type aliases, not interfaces: `$extends` takes only types with an implicit index signature.
 type LockableModel = {
-  findUnique: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A extends LockableArgs<ArgsOf<TypeMap, M, 'findUnique'>>>(
-    this: Model<TypeMap, M, Ext>,
-    args: ExactArgs<A, ArgsOf<TypeMap, M, 'findUnique'>>,
-  ) => ResultOf<TypeMap, M, A, 'findUnique', null>
-  findUniqueOrThrow: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A extends LockableArgs<ArgsOf<TypeMap, M, 'findUniqueOrThrow'>>>(
-    this: Model<TypeMap, M, Ext>,
-    args: ExactArgs<A, ArgsOf<TypeMap, M, 'findUniqueOrThrow'>>,
-  ) => ResultOf<TypeMap, M, A, 'findUniqueOrThrow', never>
-  findFirst: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A extends LockableArgs<ArgsOf<TypeMap, M, 'findFirst'>>>(
-    this: Model<TypeMap, M, Ext>,
-    args?: ExactArgs<A, ArgsOf<TypeMap, M, 'findFirst'>>,
-  ) => ResultOf<TypeMap, M, A, 'findFirst', null>
-  findFirstOrThrow: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A extends LockableArgs<ArgsOf<TypeMap, M, 'findFirstOrThrow'>>>(
-    this: Model<TypeMap, M, Ext>,
-    args?: ExactArgs<A, ArgsOf<TypeMap, M, 'findFirstOrThrow'>>,
-  ) => ResultOf<TypeMap, M, A, 'findFirstOrThrow', never>
-  findMany: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A extends LockableArgs<ArgsOf<TypeMap, M, 'findMany'>>>(
-    this: Model<TypeMap, M, Ext>,
-    args?: ExactArgs<A, ArgsOf<TypeMap, M, 'findMany'>>,
-  ) => ResultOf<TypeMap, M, A, 'findMany', never>
+  findUnique: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A = FindArgs<TypeMap, M, 'findUnique'>>(
+    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
+    args: ExactArgs<A, FindArgs<TypeMap, M, 'findUnique'>>,
+  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findUnique', null>
+
+  findUniqueOrThrow: () => <
+    TypeMap extends TypeMapDef,
+    M extends PropertyKey,
+    Ext extends ExtensionArgs,
+    A = FindArgs<TypeMap, M, 'findUniqueOrThrow'>,
+  >(
+    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
+    args: ExactArgs<A, FindArgs<TypeMap, M, 'findUniqueOrThrow'>>,
+  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findUniqueOrThrow', never>
+
+  findFirst: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A = FindArgs<TypeMap, M, 'findFirst'>>(
+    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
+    args?: ExactArgs<A, FindArgs<TypeMap, M, 'findFirst'>>,
+  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findFirst', null>
+
+  findFirstOrThrow: () => <
+    TypeMap extends TypeMapDef,
+    M extends PropertyKey,
+    Ext extends ExtensionArgs,
+    A = FindArgs<TypeMap, M, 'findFirstOrThrow'>,
+  >(
+    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
+    args?: ExactArgs<A, FindArgs<TypeMap, M, 'findFirstOrThrow'>>,
+  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findFirstOrThrow', never>
+
+  findMany: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A = FindArgs<TypeMap, M, 'findMany'>>(
+    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
+    args?: ExactArgs<A, FindArgs<TypeMap, M, 'findMany'>>,
+  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findMany', never>
 
   /**
    * Opens a transaction as `$transactionWithRetry` does, locks one row, runs `run` with the row and the
@@ -76,13 +112,10 @@ type LockableModel = {
    * })
    * ```
    */
-  withLock: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A extends LockableArgs<ArgsOf<TypeMap, M, 'findUniqueOrThrow'> | ArgsOf<TypeMap, M, 'findFirstOrThrow'>>, R>(
-    this: Model<TypeMap, M, Ext>,
-    args: A & RefuseDistinct<A>,
-    run: (
-      row: Types.Extensions.DynamicModelExtensionFnResultBase<TypeMap, M, A, 'findFirstOrThrow'>,
-      tx: Omit<Types.Extensions.DynamicClientExtensionThis<TypeMap, any, Ext>, '$connect' | '$disconnect' | '$on' | '$use' | '$extends'>,
-    ) => Promise<R>,
+  withLock: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, R, A = WithLockArgs<TypeMap, M>>(
+    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
+    args: Types.Utils.Exact<A, WithLockArgs<TypeMap, M>>,
+    run: (row: RowOf<TypeMap, M, A>, tx: TransactionClient<TypeMap, Ext>) => Promise<R>,
     options?: TransactionOptions & Lockable,
   ) => Promise<R>
 }
