@@ -1,3 +1,4 @@
+import { classifyFailedCommit } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
 import type { SideConnection } from './side-connection.js'
 
@@ -19,7 +20,7 @@ export class TransactionState {
   /** The error of the statement that aborted the transaction, unless a savepoint undid it. */
   abortedBy: unknown
   commit: 'not sent' | 'sent' | 'done' = 'not sent'
-  /** The adapter's own error for a failed COMMIT: Prisma's may have lost its SQLSTATE. */
+  /** Why COMMIT failed, as {@link end} threw it: Prisma may have rewritten it since. */
   commitError: unknown
   /** Set to refuse every further statement but ROLLBACK: the transaction expired or was cancelled. */
   closedBy: Error | undefined
@@ -64,10 +65,21 @@ export class TransactionState {
       this.commit = 'done'
       return result
     } catch (error) {
-      this.commitError = error
-      throw error
+      this.commitError = explainFailedCommit(error)
+      throw this.commitError
     }
   }
+}
+
+/**
+ * Here alone is it known whether a connection died before COMMIT or in the middle of it, for every
+ * kind of transaction. Of an error with a `code` Prisma keeps the code, the message and `meta`, where
+ * its own errors carry the driver's.
+ */
+function explainFailedCommit(error: unknown): unknown {
+  const explained = classifyFailedCommit(error)
+  if (explained === undefined) return error
+  return Object.defineProperty(explained, 'meta', { value: { driverAdapterError: error } })
 }
 
 interface Registry {

@@ -1,7 +1,7 @@
 import { closeLockRequest, isMarker, type LockRequest, openLockRequest } from '../adapter/lock-request.js'
 import { InvalidOptionError, LockNotAppliedError, LockNotSupportedError, LockOutsideTransactionError } from '../core/errors.js'
 import { parseLockOption, type RowLock } from '../core/lock-option.js'
-import { classifyError } from '../transaction/classify-error.js'
+import { classifyError } from '../core/classify-error.js'
 import { paginatesInMemory, readPageKeys } from './cursor-page.js'
 import type { QueryCall } from './query-call.js'
 import { uniqueWhereToFilter } from './unique-where.js'

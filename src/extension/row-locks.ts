@@ -1,5 +1,5 @@
 import { LockNotSupportedError } from '../core/errors.js'
-import { classifyError } from '../transaction/classify-error.js'
+import { classifyError } from '../core/classify-error.js'
 import { runTransaction, type TransactionFunction } from '../transaction/run-transaction.js'
 import { isTransactionClient, type RawQueryClient, type TransactionalClient } from '../transaction/transaction-client.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
@@ -114,11 +114,17 @@ async function runQuery(params: QueryHookParams, models: Models): Promise<unknow
   }
 }
 
-function explain(error: unknown, { model, args, __internalParams }: QueryHookParams): unknown {
-  if (!isErrorOf(error, __internalParams?.transaction)) return error
+function explain(error: unknown, { model, operation, args, __internalParams }: QueryHookParams): unknown {
+  const transaction = __internalParams?.transaction
+  if (!isErrorOf(error, transaction)) return error
   const key = model === undefined ? undefined : (args as { where?: unknown } | undefined)?.where
-  return classifyError(error, { model, key, nowait: model === undefined && asksNotToWait(args) }) ?? error
+  const nowait = model === undefined && asksNotToWait(args)
+  const autocommit = transaction === undefined && !READS.test(operation)
+  return classifyError(error, { model, key, nowait, autocommit }) ?? error
 }
+
+// The operations that change nothing, whatever their arguments.
+const READS = /^(?:find|count|aggregate|groupBy)/
 
 /** Whether raw SQL has the word NOWAIT: a refused lock is then told from an expired wait. */
 function asksNotToWait(args: unknown): boolean {

@@ -1,7 +1,7 @@
 import { InvalidOptionError, RecordNotFoundError } from '../core/errors.js'
 import type { LockOption } from '../core/lock-option.js'
 import { assertFunction, assertKnownOptions } from '../core/option-checks.js'
-import { describeKey } from '../transaction/classify-error.js'
+import { describeKey } from '../core/classify-error.js'
 import { runTransaction } from '../transaction/run-transaction.js'
 import type { TransactionalClient } from '../transaction/transaction-client.js'
 import { TRANSACTION_OPTION_KEYS, type TransactionOptions } from '../transaction/transaction-options.js'

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { requestTransactionState, type TransactionState } from '../adapter/transaction-state.js'
-import { AmbiguousCommitError, LockNotSupportedError, PoolTimeoutError, TransactionExpiredError } from '../core/errors.js'
-import { errorSqlState } from '../core/error-sql-state.js'
-import { endsConnection } from '../core/sql-state.js'
-import { classifyError, wasNeverSent } from './classify-error.js'
+import { classifyError } from '../core/classify-error.js'
+import { LockNotSupportedError, PoolTimeoutError, TransactionExpiredError } from '../core/errors.js'
+import { MAX_TIMEOUT } from '../core/lock-option.js'
 import type { RawQueryClient } from './transaction-client.js'
 import type { TransactionSettings } from './transaction-options.js'
 
@@ -11,6 +10,8 @@ import type { TransactionSettings } from './transaction-options.js'
 // behind the waiting statement on the same connection.
 const BACKSTOP = 1_000
 const CANCEL_INTERVAL = 20
+// A server that can no longer be reached answers no ROLLBACK, and must not hold up the caller.
+const ROLLBACK_GRACE = 2_000
 const TRANSACTION_API_ERROR = 'P2028'
 
 /**
@@ -29,7 +30,9 @@ export class TransactionAttempt {
   #state: TransactionState | undefined
   #pid: number | undefined
   #endedEarly: { readonly reason: unknown } | undefined
+  #failure: { readonly error: unknown } | undefined
   #deadline: NodeJS.Timeout | undefined
+  #grace: NodeJS.Timeout | undefined
 
   constructor(settings: TransactionSettings) {
     this.#settings = settings
@@ -42,7 +45,7 @@ export class TransactionAttempt {
 
   get prismaOptions() {
     const { isolationLevel, maxWait, timeout } = this.#settings
-    return { maxWait, timeout: timeout + BACKSTOP, ...(isolationLevel && { isolationLevel }) }
+    return { maxWait, timeout: Math.min(timeout + BACKSTOP, MAX_TIMEOUT), ...(isolationLevel && { isolationLevel }) }
   }
 
   /** Runs `start`, which opens the transaction and calls {@link enter} inside it. */
@@ -51,7 +54,7 @@ export class TransactionAttempt {
     const onAbort = () => this.#endEarly(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      const result = await this.#unlessAborted(start())
+      const result = await this.#unlessStuck(start())
       // PostgreSQL answers COMMIT of an aborted transaction with a silent ROLLBACK. Only `fn` can have
       // swallowed the error, and it must not be told that its work was kept.
       if (this.#state?.abortedBy !== undefined) throw this.#state.abortedBy
@@ -61,17 +64,29 @@ export class TransactionAttempt {
     } finally {
       signal?.removeEventListener('abort', onAbort)
       clearTimeout(this.#deadline)
+      clearTimeout(this.#grace)
     }
   }
 
   /** Takes hold of the transaction that `tx` stands for, sets its limits, and runs `fn` in it. */
   async enter<R>(tx: RawQueryClient, fn: () => Promise<R>): Promise<R> {
     this.#entered = true
-    if (this.#endedEarly) throw this.#endedEarly.reason
+    this.#throwIfEnded()
     this.#deadline = setTimeout(() => this.#endEarly(this.#expired()), this.#settings.timeout)
     await this.#takeHold(tx)
+    this.#throwIfEnded()
     // The early end wins over an `fn` that waits for something else than the database.
-    return Promise.race([fn(), this.#earlyEnd()])
+    return Promise.race([this.#remembering(fn), this.#earlyEnd()])
+  }
+
+  /** What `fn` itself threw stays the answer when the transaction is ended early while it rolls back. */
+  async #remembering<R>(fn: () => Promise<R>): Promise<R> {
+    try {
+      return await fn()
+    } catch (error) {
+      if (!this.#endedEarly) this.#failure = { error }
+      throw error
+    }
   }
 
   async #takeHold(tx: RawQueryClient): Promise<void> {
@@ -98,13 +113,17 @@ export class TransactionAttempt {
     return new TransactionExpiredError(`The transaction took longer than its timeout of ${timeout} ms and was rolled back.`)
   }
 
+  #throwIfEnded(): void {
+    if (this.#endedEarly) throw this.#endedEarly.reason
+  }
+
   #endEarly(reason: unknown): void {
     // Once COMMIT is on its way there is nothing left to cancel, only an answer to wait for.
     if (this.#endedEarly || (this.#state && this.#state.commit !== 'not sent')) return
     this.#endedEarly = { reason }
     this.#controller.abort(reason)
     if (this.#state) {
-      this.#state.closedBy = reason instanceof Error ? reason : this.#expired()
+      this.#state.closedBy = reason instanceof Error ? reason : new Error('The transaction was aborted.', { cause: reason })
       this.#state.cancelling = this.#cancelStatement(this.#state)
     }
   }
@@ -125,32 +144,26 @@ export class TransactionAttempt {
     })
   }
 
-  /** While no connection has come, an abort need not wait for one; Prisma hands it back by itself. */
-  #unlessAborted<R>(transaction: Promise<R>): Promise<R> {
+  /** Settles as the transaction does, or with the early end when that need not or cannot be waited for. */
+  #unlessStuck<R>(transaction: Promise<R>): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.signal.addEventListener('abort', () => !this.#entered && reject(this.#endedEarly?.reason), { once: true })
+      const giveUp = () => reject(this.#endedEarly?.reason)
+      const onEarlyEnd = () => {
+        // While no connection has come there is nothing to roll back; Prisma hands it back when it comes.
+        if (!this.#entered) giveUp()
+        else this.#grace = setTimeout(giveUp, ROLLBACK_GRACE)
+      }
+      this.signal.addEventListener('abort', onEarlyEnd, { once: true })
       transaction.then(resolve, reject)
     })
   }
 
   #explain(error: unknown): unknown {
-    if (this.#state?.commit === 'sent') return this.#explainFailedCommit(this.#state, error)
+    if (this.#state?.commitError !== undefined) return this.#state.commitError
+    if (this.#failure) return classifyError(this.#failure.error) ?? this.#failure.error
     if (this.#endedEarly) return this.#endedEarly.reason
-    if ((error as { code?: unknown } | null)?.code === TRANSACTION_API_ERROR) {
-      return this.#entered ? this.#expired() : this.#poolTimeout(error)
-    }
+    if (!this.#entered && (error as { code?: unknown } | null)?.code === TRANSACTION_API_ERROR) return this.#poolTimeout(error)
     return classifyError(error) ?? error
-  }
-
-  #explainFailedCommit(state: TransactionState, error: unknown): unknown {
-    const sqlState = errorSqlState(state.commitError) ?? errorSqlState(error)
-    const answered = sqlState !== undefined && !endsConnection(sqlState)
-    if (answered || wasNeverSent(state.commitError)) return classifyError(state.commitError) ?? error
-    return new AmbiguousCommitError(
-      'The connection died after COMMIT was sent and before it was answered: the transaction may have been committed; ' +
-        'look its effect up before you run it again.',
-      { cause: error, sqlState },
-    )
   }
 
   #poolTimeout(cause: unknown): PoolTimeoutError {
