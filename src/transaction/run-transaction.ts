@@ -23,6 +23,7 @@ export type TransactionFunction<Tx, R> = (tx: Tx, context: TransactionContext) =
 
 interface Scope {
   readonly client: unknown
+  readonly outer: Scope | undefined
   open: boolean
 }
 
@@ -41,10 +42,10 @@ export async function runTransaction<Tx, R>(
   assertFunction(fn, 'fn')
   const settings = parseTransactionOptions(options)
   refuseNesting(client)
-  settings.signal?.throwIfAborted()
 
   const started = clock.now()
   for (let attempt = 1; ; attempt++) {
+    settings.signal?.throwIfAborted()
     try {
       return await runAttempt(client, fn, settings, attempt)
     } catch (error) {
@@ -52,7 +53,7 @@ export async function runTransaction<Tx, R>(
       const delay = backOff(settings.retry, attempt, clock)
       const late = clock.now() - started + delay > settings.retry.deadline
       if (attempt >= settings.retry.attempts || late) throw exhausted(error, attempt)
-      settings.onRetry?.({ attempt, error, delay })
+      await settings.onRetry?.({ attempt, error, delay })
       await clock.sleep(delay, settings.signal)
     }
   }
@@ -65,7 +66,7 @@ async function runAttempt<Tx, R>(
   number: number,
 ): Promise<R> {
   const attempt = new TransactionAttempt(settings)
-  const scope: Scope = { client: originalClient(client), open: true }
+  const scope: Scope = { client: originalClient(client), outer: innermostOpen(scopes.getStore()), open: true }
   const context = { attempt: number, signal: attempt.signal }
   try {
     return await attempt.run(() =>
@@ -84,14 +85,22 @@ async function runAttempt<Tx, R>(
  * it can wait for itself, and enough of them drain the pool for good.
  */
 function refuseNesting(client: TransactionalClient): void {
-  const scope = scopes.getStore()
-  const nested = isTransactionClient(client) || (scope?.open && scope.client === originalClient(client))
-  if (nested) {
+  if (isTransactionClient(client) || isInside(originalClient(client), scopes.getStore())) {
     throw new LockNotSupportedError(
       '`$transactionWithRetry` and `withLock` cannot run inside another transaction, which can only be retried as a whole; ' +
         'use the `tx` of the transaction that is already open.',
     )
   }
+}
+
+function isInside(client: unknown, scope: Scope | undefined): boolean {
+  const open = innermostOpen(scope)
+  return open !== undefined && (open.client === client || isInside(client, open.outer))
+}
+
+/** A task that `fn` left behind keeps its scopes, which may be over. */
+function innermostOpen(scope: Scope | undefined): Scope | undefined {
+  return scope === undefined || scope.open ? scope : innermostOpen(scope.outer)
 }
 
 /** The client before any `$extends`: all its descendants share one pool. */
@@ -110,12 +119,13 @@ function isRetryable(error: unknown, retry: Required<RetryOptions>): error is Ro
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 function backOff({ baseDelay, maxDelay }: Required<RetryOptions>, attempt: number, clock: Clock): number {
-  return clock.random() * Math.min(maxDelay, baseDelay * 2 ** (attempt - 1))
+  // Past 2^31 every bound is the largest; without the limit 0 * 2^1024 would be NaN.
+  return clock.random() * Math.min(maxDelay, baseDelay * 2 ** Math.min(attempt - 1, 31))
 }
 
 function exhausted(error: RowLockError, attempts: number): RetryExhaustedError {
   const { model, key, strength, sqlState, blockers } = error
-  return new RetryExhaustedError(`The transaction failed ${attempts} times, the last time so: ${error.message}`, {
+  return new RetryExhaustedError(`The transaction failed ${attempts === 1 ? 'once' : `${attempts} times`}, the last time so: ${error.message}`, {
     attempts,
     cause: error,
     model,

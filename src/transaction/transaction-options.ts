@@ -51,8 +51,8 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal
   /** `false` runs the transaction once and throws what went wrong. */
   readonly retry?: RetryOptions | false
-  /** Called before each pause; what it throws ends the retries and is thrown. */
-  readonly onRetry?: (event: RetryEvent) => void
+  /** Called before each pause, and waited for; what it throws ends the retries and is thrown. */
+  readonly onRetry?: (event: RetryEvent) => void | Promise<void>
 }
 
 /** Validated {@link TransactionOptions} with every default filled in. */
@@ -63,7 +63,7 @@ export interface TransactionSettings {
   readonly lockTimeout: number
   readonly signal: AbortSignal | undefined
   readonly retry: Required<RetryOptions>
-  readonly onRetry: ((event: RetryEvent) => void) | undefined
+  readonly onRetry: ((event: RetryEvent) => void | Promise<void>) | undefined
 }
 
 const ISOLATION_LEVELS: readonly IsolationLevel[] = ['ReadUncommitted', 'ReadCommitted', 'RepeatableRead', 'Serializable']
