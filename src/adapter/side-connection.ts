@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseIntoClientConfig } from 'pg-connection-string'
 import postgres from 'postgres'
 import type { LockBlocker } from '../core/errors.js'
@@ -5,15 +6,19 @@ import type { LockBlocker } from '../core/errors.js'
 /** How to reach the server beside the pool: a URL, or the options of `pg`. */
 export type ConnectionConfig = string | Readonly<Record<string, unknown>>
 
+// In milliseconds.
+const SEARCH_TIME = 1_000
+const MAX_GROUPS = 10
+
 /**
- * One connection beside Prisma's pool, opened on first use and closed when idle: a transaction that
+ * A connection beside Prisma's pool, opened on first use and closed when idle: a transaction that
  * waits for a lock can only be cancelled, or asked about, from another session, and the pool may be
  * full of such transactions.
  */
 export class SideConnection {
   readonly #config: ConnectionConfig
   #sql: postgres.Sql | undefined
-  #lookingForBlockers = false
+  #searching = false
 
   constructor(config: ConnectionConfig) {
     this.#config = config
@@ -21,30 +26,47 @@ export class SideConnection {
 
   /** Cancels the statement that the backend `pid` is running, if any. Never throws. */
   async cancel(pid: number): Promise<void> {
-    // A server that cannot be reached has cancelled nothing; the caller's own limits still hold.
-    await this.#open()`SELECT pg_cancel_backend(${pid})`.catch(() => undefined)
+    try {
+      await this.#open()`SELECT pg_cancel_backend(${pid})`
+    } catch {
+      // A server that cannot be reached has cancelled nothing; the caller's own limits still hold.
+    }
   }
 
   /**
    * Who holds the rows that `query` reads, by their `xmax`. One search at a time: when many callers are
    * refused at once, the server has better things to do than to explain each refusal.
    */
-  async findBlockers(query: { readonly sql: string; readonly args: readonly unknown[] }): Promise<LockBlocker[] | undefined> {
-    if (this.#lookingForBlockers) return undefined
-    this.#lookingForBlockers = true
-    try {
-      return await this.#readBlockers(query)
-    } catch {
-      return undefined
-    } finally {
-      this.#lookingForBlockers = false
-    }
+  findBlockers(query: { readonly sql: string; readonly args: readonly unknown[] }): Promise<LockBlocker[] | undefined> {
+    return this.#search(() => this.#readBlockers(query))
+  }
+
+  /** Who holds the advisory lock `key`, of this database; like {@link findBlockers} one search at a time. */
+  findAdvisoryLockHolders(key: bigint): Promise<LockBlocker[] | undefined> {
+    return this.#search(async () => [...(await advisoryLockHolders(this.#open(), key))])
   }
 
   async close(): Promise<void> {
     const sql = this.#sql
     this.#sql = undefined
     await sql?.end({ timeout: 1 })
+  }
+
+  /** Gives up early: the caller's transaction keeps its other locks meanwhile. */
+  async #search(read: () => Promise<LockBlocker[]>): Promise<LockBlocker[] | undefined> {
+    if (this.#searching) return undefined
+    this.#searching = true
+    const found = Promise.resolve()
+      .then(read)
+      .catch(() => undefined)
+      .finally(() => (this.#searching = false))
+    const timer = new AbortController()
+    const late = sleep(SEARCH_TIME, undefined, { signal: timer.signal }).catch(() => undefined)
+    try {
+      return await Promise.race([found, late])
+    } finally {
+      timer.abort()
+    }
   }
 
   async #readBlockers(query: { readonly sql: string; readonly args: readonly unknown[] }): Promise<LockBlocker[]> {
@@ -54,32 +76,52 @@ export class SideConnection {
     if (xids.length === 0) return []
     const holders = await sql<LockBlocker[]>`${holdersOf(sql, xids)}`
     if (holders.length > 0) return [...holders]
-    // A row held by several transactions carries the number of their group (a multixact) in xmax.
-    const members = await sql<{ xid: string }[]>`
-      SELECT xid::text FROM unnest(${xids}::text[]) AS multi, pg_get_multixact_members(multi::xid)`
-    return [...(await sql<LockBlocker[]>`${holdersOf(sql, members.map(({ xid }) => xid))}`)]
+    const members = await membersOf(sql, xids)
+    return members.length === 0 ? [] : [...(await sql<LockBlocker[]>`${holdersOf(sql, members)}`)]
   }
 
   #open(): postgres.Sql {
     this.#sql ??= postgres({
       ...toPostgresOptions(this.#config),
-      max: 1,
+      // A search that takes its time must not hold up a cancel.
+      max: 2,
       idle_timeout: 2,
       connect_timeout: 5,
       onnotice: () => undefined,
-      connection: { application_name: 'rowlock', statement_timeout: 2_000 },
+      connection: { application_name: 'rowlock', statement_timeout: SEARCH_TIME },
     })
     return this.#sql
   }
 }
 
+const blocker = (sql: postgres.Sql) => sql`
+  activity.pid, application_name AS "applicationName", state, query,
+    (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS "transactionAge"`
+
 /** The sessions of those transactions that still run: each holds the lock on its own number. */
 const holdersOf = (sql: postgres.Sql, xids: readonly string[]) => sql`
-  SELECT DISTINCT activity.pid, application_name AS "applicationName", state, query,
-    (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS "transactionAge"
+  SELECT DISTINCT ${blocker(sql)}
   FROM unnest(${xids as string[]}::text[]) AS xid
-  JOIN pg_locks ON locktype = 'transactionid' AND transactionid::text = xid AND granted
+  JOIN pg_locks ON locktype = 'transactionid' AND transactionid::text = xid AND mode = 'ExclusiveLock' AND granted
   JOIN pg_stat_activity AS activity ON activity.pid = pg_locks.pid`
+
+/**
+ * A row held by several transactions carries the number of their group (a multixact) in xmax. Numbers
+ * of finished transactions are among `xids` too, and no groups: PostgreSQL answers these with an error.
+ */
+async function membersOf(sql: postgres.Sql, xids: readonly string[]): Promise<string[]> {
+  const members = xids
+    .slice(0, MAX_GROUPS)
+    .map((xid) => sql<{ xid: string }[]>`SELECT xid::text FROM pg_get_multixact_members(${xid}::text::xid)`.catch(() => []))
+  return (await Promise.all(members)).flat().map(({ xid }) => xid)
+}
+
+/** pg_locks shows a bigint key as two halves. */
+const advisoryLockHolders = (sql: postgres.Sql, key: bigint) => sql<LockBlocker[]>`
+  SELECT ${blocker(sql)}
+  FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
+  WHERE locktype = 'advisory' AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = ${String(key)}::text::bigint
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND granted`
 
 // Prisma renders dates and bytes as values that pg knows; postgres.js wants text for unknown types.
 const toParameter = (value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)

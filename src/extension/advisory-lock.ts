@@ -1,10 +1,12 @@
-import { LockNotAvailableError, LockOutsideTransactionError } from '../core/errors.js'
+import { requestTransactionState } from '../adapter/transaction-state.js'
+import { classifyError, describeKey } from '../core/classify-error.js'
+import { errorSqlState } from '../core/error-sql-state.js'
+import { InvalidOptionError, isRowLockError, LockNotAvailableError, LockOutsideTransactionError, type RowLockError } from '../core/errors.js'
 import { parseTimeout } from '../core/lock-option.js'
 import { assertKnownOptions } from '../core/option-checks.js'
-import { InvalidOptionError } from '../core/errors.js'
+import { SQL_STATE } from '../core/sql-state.js'
 import { type AdvisoryLockKey, advisoryLockKey } from '../sql/advisory-lock-key.js'
 import { selectWithLockTimeout } from '../sql/lock-timeout.js'
-import { classifyError, describeKey } from '../transaction/classify-error.js'
 import { isTransactionClient, type RawQueryClient } from '../transaction/transaction-client.js'
 
 /** Options of `$advisoryLock`; `nowait` and `timeout` exclude each other. */
@@ -30,13 +32,27 @@ export async function takeAdvisoryLock(tx: RawQueryClient, key: AdvisoryLockKey,
   }
   const call = `pg_${nowait ? 'try_' : ''}advisory_xact_lock${shared ? '_shared' : ''}($1::bigint)`
   const sql = timeout === undefined ? `SELECT ${call}::text AS granted` : selectWithLockTimeout(`${call}::text AS granted`, timeout)
+  const requested = requestTransactionState()
+  const findHolders = () => requested.take()?.side?.findAdvisoryLockHolders(number)
   try {
-    const [row] = await tx.$queryRawUnsafe<[{ granted: string }]>(sql, number)
+    const [row] = await tx.$queryRawUnsafe<[{ granted: string }]>(requested.comment + sql, number)
     if (row.granted !== 'false') return
   } catch (error) {
-    throw classifyError(error, { key, model: 'advisory lock' }) ?? error
+    throw await explain(error, key, findHolders)
+  } finally {
+    requested.take()
   }
-  throw new LockNotAvailableError(`Another transaction holds the advisory lock${describeKey(key)}, and the call asked not to wait for it.`, { key })
+  throw new LockNotAvailableError(`Another transaction holds the advisory lock${describeKey(key)}, and the call asked not to wait for it.`, {
+    key,
+    blockers: await findHolders(),
+  })
+}
+
+/** Says which lock it was: the extension has seen a raw query, and explained its error as such. */
+async function explain(error: unknown, key: AdvisoryLockKey, findHolders: () => Promise<RowLockError['blockers']> | undefined): Promise<unknown> {
+  const cause = isRowLockError(error) && error.cause !== undefined ? error.cause : error
+  const blockers = errorSqlState(cause) === SQL_STATE.lockNotAvailable ? await findHolders() : undefined
+  return classifyError(cause, { key, blockers, subject: `the call for the advisory lock${describeKey(key)}` }) ?? error
 }
 
 function parseOptions(options: AdvisoryLockOptions): { shared: boolean; nowait: boolean; timeout: number | undefined } {
