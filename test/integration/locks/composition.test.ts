@@ -85,7 +85,7 @@ describe.each([
   ['after', () => plainClient().$extends(rowLocks()).$extends(readReplicas({ replicas: [plainClient('replica')] }))],
 ] as const)('read replicas added %s rowLocks()', (order, client) => {
   test('a locked find in a transaction runs on the primary', async () => {
-    const holder = await held(client() as ReturnType<typeof plainClient>, async (tx) => {
+    const holder = await held(client() as never as ReturnType<typeof plainClient>, async (tx) => {
       await (tx.user.findUnique as (args: object) => Promise<unknown>)({ where: { id: 1 }, lock: 'forUpdate' })
     })
     const [{ application_name: name }] = await database.sql<[{ application_name: string }]>`
