@@ -1,0 +1,38 @@
+import { Decimal } from '@prisma/client/runtime/client'
+import { InvalidOptionError } from '../core/errors.js'
+
+/**
+ * An amount of money: a Decimal, a string such as `'12.50'`, or a whole number. A fractional number is
+ * refused, as 0.1 + 0.2 is not 0.3.
+ */
+export type Amount = Decimal | string | number
+
+/** The largest value of a `Decimal(18,2)` column. */
+export const MAX_AMOUNT = new Decimal('9999999999999999.99')
+
+const ALLOWED = `an amount above 0, at most ${MAX_AMOUNT.toFixed()}: a Decimal or string with at most two decimals, or a whole number`
+const TEXT = /^\d{1,16}(\.\d{1,2})?$/
+
+/** @throws {InvalidOptionError} when `value` is not an amount as {@link Amount} says, above zero. */
+export function parseAmount(value: unknown, name: string): Decimal {
+  const amount = toDecimal(value)
+  if (!amount || !amount.isFinite() || !amount.gt(0) || amount.gt(MAX_AMOUNT) || amount.decimalPlaces() > 2) {
+    throw new InvalidOptionError(name, value, ALLOWED)
+  }
+  return amount
+}
+
+function toDecimal(value: unknown): Decimal | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? new Decimal(value) : undefined
+  if (typeof value === 'string') return TEXT.test(value) ? new Decimal(value) : undefined
+  return Decimal.isDecimal(value) ? copyDecimal(value) : undefined
+}
+
+/** Also of another copy of decimal.js, or of something that only says to be one. */
+function copyDecimal(value: Decimal): Decimal | undefined {
+  try {
+    return new Decimal(value)
+  } catch {
+    return undefined
+  }
+}
