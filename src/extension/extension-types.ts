@@ -6,17 +6,6 @@ import type { TransactionClientOf } from '../transaction/transaction-client.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import type { AdvisoryLockOptions } from './advisory-lock.js'
 
-// The methods below take the places of Prisma's own. `$extends` loses what a method's `this` was made
-// from, so that they get the type map back by matching `this` with Prisma's type of a model; that works
-// only against Prisma's own alias, an alias for it matches nothing and every result becomes `any`.
-type TypeMapDef = Record<any, any>
-type ExtensionArgs = Record<string, any>
-type FindArgs<
-  TypeMap extends TypeMapDef,
-  M extends PropertyKey,
-  Operation extends PropertyKey,
-> = TypeMap['model'][M]['operations'][Operation]['args'] & Lockable
-
 /** What a find takes with `rowLocks()`: Prisma's own arguments, and how to lock the rows it returns. */
 export interface Lockable {
   /**
@@ -30,71 +19,73 @@ export interface Lockable {
   lock?: LockOption
 }
 
-/** Says in a sentence, at the wrong property, what PostgreSQL refuses. */
-type RefuseDistinct<A> = A extends { lock: unknown; distinct: unknown }
-  ? { distinct: 'distinct cannot be combined with lock: PostgreSQL cannot lock the rows of a DISTINCT query' }
-  : unknown
+type Find = 'findUnique' | 'findUniqueOrThrow' | 'findFirst' | 'findFirstOrThrow' | 'findMany'
+
+/** What every model of a Prisma client says about itself. */
+type Model = { [K: symbol]: { types: { operations: any; payload: any } } }
+
+type FindArgs<T extends Model, Operation extends Find> = T[symbol]['types']['operations'][Operation]['args'] & Lockable
 
 /** `Args`, without any key that it does not have, at any depth. */
 type ExactArgs<A, Args> = Types.Utils.Exact<A, Args> & RefuseDistinct<A>
 
-type WithLockArgs<TypeMap extends TypeMapDef, M extends PropertyKey> = Omit<
-  FindArgs<TypeMap, M, 'findFirstOrThrow'>,
-  'where' | 'distinct'
-> & {
-  where: FindArgs<TypeMap, M, 'findUniqueOrThrow'>['where'] | NonNullable<FindArgs<TypeMap, M, 'findFirstOrThrow'>['where']>
+/** Says in a sentence, at the wrong property, what PostgreSQL refuses. */
+type RefuseDistinct<A> = A extends { lock: {}; distinct: {} }
+  ? { distinct: 'distinct cannot be combined with lock: PostgreSQL cannot lock the rows of a DISTINCT query' }
+  : unknown
+
+/** `Exact` lets `{}` pass where a `where` is needed. */
+type Named = { where: {} }
+
+// Only the alias by which Prisma names a model's type leads back to what the model was made from: the
+// fields that the client omits everywhere, its fluent API and its other extensions. TypeScript finds it
+// by name, and infers `PropertyKey` when a type has lost it, such as an intersection with a model.
+type ResultOf<T extends Model, A, Operation extends Find, Null> =
+  T extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
+    ? PropertyKey extends M
+      ? Types.Public.PrismaPromise<Types.Public.Result<T, A, Operation>>
+      : Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, Operation, Null>
+    : never
+
+type WithLockArgs<T extends Model> = Omit<FindArgs<T, 'findFirstOrThrow'>, 'where' | 'distinct'> & {
+  where: FindArgs<T, 'findUniqueOrThrow'>['where'] | NonNullable<FindArgs<T, 'findFirstOrThrow'>['where']>
 }
 
-type RowOf<TypeMap extends TypeMapDef, M extends PropertyKey, A> = Types.Extensions.DynamicModelExtensionFnResultBase<
-  TypeMap,
-  M,
-  A,
-  'findFirstOrThrow'
->
+type TransactionClientOfModel<T extends Model> =
+  T extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, infer Ext>
+    ? PropertyKey extends M
+      ? unknown
+      : Omit<Types.Extensions.DynamicClientExtensionThis<TypeMap, any, Ext>, ITXClientDenyList>
+    : unknown
 
-type TransactionClient<TypeMap extends TypeMapDef, Ext extends ExtensionArgs> = Omit<
-  Types.Extensions.DynamicClientExtensionThis<TypeMap, any, Ext>,
-  ITXClientDenyList
->
-
-// `A` has a default and no constraint: it is inferred while the type map still is, and a constraint that is
-// not known yet widens `'forUpdate'` to `string` and drops `select` from the result.
+// `A` has a default and no constraint: it is inferred while `T` still is, and a constraint that is not
+// known yet widens `'forUpdate'` to `string` and drops `select` from the result.
 // Type aliases, not interfaces: `$extends` takes only types with an implicit index signature.
 type LockableModel = {
-  findUnique: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A = FindArgs<TypeMap, M, 'findUnique'>>(
-    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
-    args: ExactArgs<A, FindArgs<TypeMap, M, 'findUnique'>>,
-  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findUnique', null>
+  findUnique: () => <T extends Model, A = FindArgs<T, 'findUnique'>>(
+    this: T,
+    args: ExactArgs<A, FindArgs<T, 'findUnique'>> & Named,
+  ) => ResultOf<T, A, 'findUnique', null>
 
-  findUniqueOrThrow: () => <
-    TypeMap extends TypeMapDef,
-    M extends PropertyKey,
-    Ext extends ExtensionArgs,
-    A = FindArgs<TypeMap, M, 'findUniqueOrThrow'>,
-  >(
-    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
-    args: ExactArgs<A, FindArgs<TypeMap, M, 'findUniqueOrThrow'>>,
-  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findUniqueOrThrow', never>
+  findUniqueOrThrow: () => <T extends Model, A = FindArgs<T, 'findUniqueOrThrow'>>(
+    this: T,
+    args: ExactArgs<A, FindArgs<T, 'findUniqueOrThrow'>> & Named,
+  ) => ResultOf<T, A, 'findUniqueOrThrow', never>
 
-  findFirst: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A = FindArgs<TypeMap, M, 'findFirst'>>(
-    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
-    args?: ExactArgs<A, FindArgs<TypeMap, M, 'findFirst'>>,
-  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findFirst', null>
+  findFirst: () => <T extends Model, A = FindArgs<T, 'findFirst'>>(
+    this: T,
+    args?: ExactArgs<A, FindArgs<T, 'findFirst'>>,
+  ) => ResultOf<T, A, 'findFirst', null>
 
-  findFirstOrThrow: () => <
-    TypeMap extends TypeMapDef,
-    M extends PropertyKey,
-    Ext extends ExtensionArgs,
-    A = FindArgs<TypeMap, M, 'findFirstOrThrow'>,
-  >(
-    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
-    args?: ExactArgs<A, FindArgs<TypeMap, M, 'findFirstOrThrow'>>,
-  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findFirstOrThrow', never>
+  findFirstOrThrow: () => <T extends Model, A = FindArgs<T, 'findFirstOrThrow'>>(
+    this: T,
+    args?: ExactArgs<A, FindArgs<T, 'findFirstOrThrow'>>,
+  ) => ResultOf<T, A, 'findFirstOrThrow', never>
 
-  findMany: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, A = FindArgs<TypeMap, M, 'findMany'>>(
-    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
-    args?: ExactArgs<A, FindArgs<TypeMap, M, 'findMany'>>,
-  ) => Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, 'findMany', never>
+  findMany: () => <T extends Model, A = FindArgs<T, 'findMany'>>(
+    this: T,
+    args?: ExactArgs<A, FindArgs<T, 'findMany'>>,
+  ) => ResultOf<T, A, 'findMany', never>
 
   /**
    * Opens a transaction as `$transactionWithRetry` does, locks one row, runs `run` with the row and the
@@ -112,10 +103,10 @@ type LockableModel = {
    * })
    * ```
    */
-  withLock: () => <TypeMap extends TypeMapDef, M extends PropertyKey, Ext extends ExtensionArgs, R, A = WithLockArgs<TypeMap, M>>(
-    this: Types.Extensions.DynamicModelExtensionThis<TypeMap, M, Ext>,
-    args: Types.Utils.Exact<A, WithLockArgs<TypeMap, M>>,
-    run: (row: RowOf<TypeMap, M, A>, tx: TransactionClient<TypeMap, Ext>) => Promise<R>,
+  withLock: () => <T extends Model, R, A = WithLockArgs<T>>(
+    this: T,
+    args: Types.Utils.Exact<A, WithLockArgs<T>> & Named,
+    run: (row: Awaited<ResultOf<T, A, 'findFirstOrThrow', never>>, tx: TransactionClientOfModel<T>) => Promise<R>,
     options?: TransactionOptions & Lockable,
   ) => Promise<R>
 }

@@ -8,7 +8,11 @@ import { delegateName, notFound } from './with-lock.js'
 
 type Row = Record<string, unknown>
 type Where<Tx, Model> = Model extends keyof Tx ? Types.Public.Args<Tx[Model], 'findUniqueOrThrow'>['where'] : never
-type RowOf<Tx, Model> = Model extends keyof Tx ? Types.Public.Result<Tx[Model], {}, 'findUniqueOrThrow'> : never
+type RowOf<Tx, Model> = Model extends keyof Tx
+  ? Tx[Model] extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
+    ? Types.Extensions.DynamicModelExtensionFnResultBase<TypeMap, M, {}, 'findUniqueOrThrow'>
+    : never
+  : never
 type ModelsOf<Tx> = { [K in keyof Tx]: K extends `$${string}` ? never : Tx[K] extends { findMany: unknown } ? K : never }[keyof Tx] & string
 
 /** One row to lock: its model's name on the client, and a unique `where`. */
