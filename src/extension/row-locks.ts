@@ -71,17 +71,23 @@ function extensionOf(client: Client) {
   }
 }
 
+interface ExtensionObject {
+  readonly model?: { readonly $allModels?: object }
+}
+
 /**
  * Extends a client so that its models can find it. Prisma gives a model method only the client's
  * parent, which lacks the last extension; a soft-delete filter added last must hold in `withLock` too.
  */
 function extendRemembering(client: object, extend: Extend, extension: unknown): object {
-  const extended = extend.call(client, extension)
-  const remembered: object = extend.call(extended, {
-    name: 'rowlock: client of model',
-    model: { $allModels: { [CLIENT_OF_MODEL]: () => remembered } },
+  // A function extends the client by itself, and comes back here with the object it extends it with.
+  if (typeof extension !== 'object' || extension === null) return extend.call(client, extension)
+  const { model, ...rest } = extension as ExtensionObject
+  const extended: object = extend.call(client, {
+    ...rest,
+    model: { ...model, $allModels: { ...model?.$allModels, [CLIENT_OF_MODEL]: () => extended } },
   })
-  return remembered
+  return extended
 }
 
 interface ModelOfClient {

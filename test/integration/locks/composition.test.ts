@@ -133,3 +133,22 @@ test('a query extension for findUnique alone sees a locked findUnique', async ()
   await prisma.$transaction((tx) => tx.user.findUnique({ where: { id: 1 }, lock: 'forUpdate' }))
   expect(seen).toEqual(['{"id":1}'])
 })
+
+test('a model method that calls its parent does so once', async () => {
+  let calls = 0
+  const prisma = plainClient()
+    .$extends(rowLocks())
+    .$extends({
+      model: {
+        user: {
+          async findMany(this: unknown, args: object): Promise<unknown[]> {
+            calls++
+            const { $parent } = Prisma.getExtensionContext(this) as unknown as { $parent: { user: { findMany(args: object): Promise<unknown[]> } } }
+            return $parent.user.findMany(args)
+          },
+        },
+      },
+    })
+  expect(await prisma.$transaction((tx) => tx.user.findMany({ lock: 'forUpdate' }))).toHaveLength(1)
+  expect(calls).toBe(1)
+})
