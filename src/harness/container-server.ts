@@ -27,8 +27,12 @@ async function loadTestcontainers() {
   try {
     return await import('@testcontainers/postgresql')
   } catch (cause) {
+    // Installed but too new for this Node is another matter, and common: version 12 needs Node 22.
+    const missing = (cause as { code?: string }).code === 'ERR_MODULE_NOT_FOUND'
     throw new DatabaseUnavailableError(
-      'No database: ROWLOCK_DATABASE=container is set and @testcontainers/postgresql is not installed. Run: npm install --save-dev @testcontainers/postgresql',
+      missing
+        ? 'No database: ROWLOCK_DATABASE=container is set and @testcontainers/postgresql is not installed. Run: npm install --save-dev @testcontainers/postgresql@11'
+        : `No database: ROWLOCK_DATABASE=container is set and @testcontainers/postgresql cannot be loaded by Node ${process.version} (see the cause).`,
       { cause },
     )
   }

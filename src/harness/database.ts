@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { startContainerServer } from './container-server.js'
+import { DatabaseUnavailableError } from './database-error.js'
 import { parseDatabaseUrl, withDatabaseName, withSessionSettings } from './database-url.js'
 import { startEmbeddedServer, type Server } from './embedded-server.js'
 import { applyMigrations, readMigrations } from './migrations.js'
@@ -132,11 +133,7 @@ interface Started {
   stop(): Promise<void>
 }
 
-async function startFrom(
-  source: DatabaseSource,
-  durable: boolean,
-  settings: Readonly<Record<string, string>>,
-): Promise<Started> {
+async function startFrom(source: DatabaseSource, durable: boolean, settings: Readonly<Record<string, string>>): Promise<Started> {
   if (source === 'url') return { source, ...(await startOnGivenServer(settings)) }
   const all = { ...DEFAULTS, ...(durable ? {} : FAST), ...settings }
   const server = await (source === 'container' ? startContainerServer(all) : startEmbeddedServer(all))
@@ -151,9 +148,11 @@ async function startOnGivenServer(settings: Readonly<Record<string, string>>) {
     // A setting that a session may not change shows at the first connection only.
     await withConnection(url, (sql) => sql`SELECT 1`)
     return { url, stop: () => scratch.drop() }
-  } catch (error) {
+  } catch (cause) {
     await scratch.drop()
-    throw error
+    throw new DatabaseUnavailableError(`The server of DATABASE_URL refuses a session with \`settings\`: ${(cause as Error).message}.`, {
+      cause,
+    })
   }
 }
 

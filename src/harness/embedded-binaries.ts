@@ -50,11 +50,7 @@ function resolveFrom(require: NodeJS.Require, name: string): string | undefined 
  *
  * @returns the folder to run them from.
  */
-export async function prepareBinaries(
-  native: string,
-  scratch: string,
-  user: UnprivilegedUser | undefined,
-): Promise<string> {
+export async function prepareBinaries(native: string, scratch: string, user: UnprivilegedUser | undefined): Promise<string> {
   await completeLinks(native).catch(() => {
     // A read-only node_modules: the copy below gets the links instead.
   })

@@ -34,7 +34,7 @@ export async function applyMigrations(url: string, folder: string): Promise<stri
     )
     return appliedMigrationNames
   } catch (cause) {
-    throw new MigrationError(`The migrations of ${folder} could not be applied: ${reasonOf(cause)}`, { cause })
+    throw toMigrationError(cause, folder)
   }
 }
 
@@ -69,8 +69,12 @@ async function readMigration(baseDir: string, name: string): Promise<MigrationDi
   return { path: name, migrationFile: { path: SCRIPT, content } }
 }
 
-/** The engine's errors are not Errors everywhere; all have a message. */
-function reasonOf(cause: unknown): string {
-  const { message } = cause as { message?: unknown }
-  return typeof message === 'string' && message !== '' ? message : String(cause)
+/** The engine's message without the trace of its own source files; that stays in `cause`. */
+function toMigrationError(cause: unknown, folder: string): MigrationError {
+  const { message = String(cause), code } = cause as { message?: string; code?: string }
+  const [reason = message] = message.split(/\n\s+0: /)
+  const failed = /migration_name="([^"]+)"/.exec(message)?.[1]
+  const what = failed === undefined ? `The migrations of ${folder} could not be applied` : `The migration ${failed} failed`
+  const words = reason.replace(/^external connector error\n/, '').trim()
+  return new MigrationError(`${what}: ${code === undefined ? '' : `${code}: `}${words}`, { cause })
 }

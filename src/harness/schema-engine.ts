@@ -80,8 +80,25 @@ function closeOnce(adapter: PgAdapter): void {
  */
 function sendScriptsWhole(adapter: PgAdapter): void {
   adapter.executeScript = async (script) => {
-    await adapter.executeRaw({ sql: script, args: [], argTypes: [] })
+    try {
+      await adapter.executeRaw({ sql: script, args: [], argTypes: [] })
+    } catch (error) {
+      throw inPostgresWords(error)
+    }
   }
+}
+
+/**
+ * The engine sorts errors by SQLSTATE and then says "No such table" where PostgreSQL says which one and
+ * where; without the code it passes PostgreSQL's words on.
+ */
+function inPostgresWords(error: unknown): unknown {
+  const { cause } = error as { cause?: { originalCode?: string; originalMessage?: string } }
+  if (cause?.originalCode !== undefined) {
+    const message = `${cause.originalMessage} (SQLSTATE ${cause.originalCode})`
+    Object.assign(cause, { kind: 'postgres', code: '', severity: 'ERROR', message })
+  }
+  return error
 }
 
 /**

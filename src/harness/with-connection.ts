@@ -6,6 +6,7 @@ export async function withConnection<T>(url: string, work: (sql: postgres.Sql) =
   try {
     return await work(sql)
   } finally {
-    await sql.end({ timeout: 5 })
+    // Without a limit, postgres.js 3.4 waits for ever for a connection that was lost in mid-query.
+    await sql.end({ timeout: 1 })
   }
 }
