@@ -37,11 +37,7 @@ export async function waitUntilBlocked(sql: postgres.Sql, pid: number, options?:
  * Resolves once `count` sessions of the probe's database wait for locks: for statements that run on
  * a connection nobody knows the process id of, such as Prisma's own.
  */
-export async function waitUntilSessionsBlocked(
-  sql: postgres.Sql,
-  count: number,
-  options?: WaitOptions,
-): Promise<BlockedSession[]> {
+export async function waitUntilSessionsBlocked(sql: postgres.Sql, count: number, options?: WaitOptions): Promise<BlockedSession[]> {
   return waitUntil(
     `${count} sessions wait for locks`,
     async () => {

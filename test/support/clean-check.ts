@@ -26,7 +26,7 @@ export async function findLeftovers(sql: postgres.Sql): Promise<Leftover[]> {
       SELECT pid, query, state, xact_start FROM pg_stat_activity
       WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
     )
-    SELECT pid, 'an open transaction (' || state || ')' AS what, query FROM session WHERE xact_start IS NOT NULL
+    SELECT pid, 'an open transaction (' || coalesce(state, 'state unknown') || ')' AS what, query FROM session WHERE xact_start IS NOT NULL
     UNION ALL
     SELECT pid, CASE locktype WHEN 'transactionid' THEN 'row locks or unsaved changes' ELSE 'an advisory lock' END, query
     FROM pg_locks JOIN session USING (pid)
@@ -34,28 +34,41 @@ export async function findLeftovers(sql: postgres.Sql): Promise<Leftover[]> {
     ORDER BY pid, what`
 }
 
+/** What to look at, and for how long. */
+export interface CleanOptions {
+  /** Pools whose clients must all be back. */
+  readonly pools?: readonly Pool[]
+  /** Leftovers that were reported before; new ones are added. */
+  readonly known?: Set<string>
+  /** How long to wait for everything to come back, in milliseconds. @default 2000 */
+  readonly grace?: number
+}
+
 /**
  * Fails when sessions other than the probe's have a transaction or a lock open, or when a pool has
  * clients out, once those have had a moment to come back.
  */
-export async function expectClean(sql: postgres.Sql, pools: readonly Pool[] = []): Promise<void> {
+export async function expectClean(sql: postgres.Sql, options: CleanOptions = {}): Promise<void> {
+  const { pools = [], known = new Set(), grace = GRACE } = options
   let found: string[] = []
   const look = async () => {
-    found = [...(await describeLeftovers(sql)), ...describeBusy(pools)]
+    found = [...(await describeLeftovers(sql)), ...describeBusy(pools)].filter((one) => !known.has(one))
     if (found.length === 0) return true
     await sql`SELECT pg_sleep(0.005)`
     return undefined
   }
   try {
-    await waitUntil('everything is released', look, { timeout: GRACE })
+    await waitUntil('everything is released', look, { timeout: grace })
   } catch (cause) {
+    for (const one of found) known.add(one)
     throw new Error(`The test left behind: ${found.join('; ')}`, { cause })
   }
 }
 
 /** Runs {@link expectClean} after every test of the file, blaming each leftover on one test only. */
 export function useCleanCheck(sql: () => postgres.Sql, pools: () => readonly Pool[] = () => []): void {
-  afterEach(() => expectClean(sql(), pools()))
+  const known = new Set<string>()
+  afterEach(() => expectClean(sql(), { pools: pools(), known }))
 }
 
 async function describeLeftovers(sql: postgres.Sql): Promise<string[]> {
@@ -64,8 +77,9 @@ async function describeLeftovers(sql: postgres.Sql): Promise<string[]> {
 }
 
 function describeBusy(pools: readonly Pool[]): string[] {
-  return pools
-    .map((pool) => ({ out: pool.totalCount - pool.idleCount, waiting: pool.waitingCount }))
-    .filter(({ out, waiting }) => out > 0 || waiting > 0)
-    .map(({ out, waiting }) => `a pool with ${out} clients out and ${waiting} callers waiting`)
+  return pools.flatMap((pool, index) => {
+    const out = pool.totalCount - pool.idleCount
+    if (out === 0 && pool.waitingCount === 0) return []
+    return [`pool ${index + 1}: ${out} clients out, ${pool.waitingCount} callers waiting`]
+  })
 }

@@ -43,7 +43,7 @@ export function useDatabase(): TestDatabase {
   // Hooks run last in, first out: this is done when the test file's own clean-up is.
   afterAll(async () => {
     await Promise.all(pools.filter((pool) => !pool.ending).map((pool) => pool.end()))
-    await sql?.end()
+    await sql?.end({ timeout: 1 })
     await clone?.drop()
   })
   useCleanCheck(
