@@ -2,7 +2,7 @@ import type { RowLocksExtension } from 'rowlock'
 import { lockInOrder, rowLocks } from 'rowlock'
 import { expectTypeOf, test } from 'vitest'
 
-import { type Company, Prisma, type User, type Wallet, type WalletEntry } from '../../src/generated/prisma/client.js'
+import type { Company, Prisma, User, Wallet, WalletEntry } from '../../src/generated/prisma/client.js'
 import {
   afterFilter,
   afterGreetings,

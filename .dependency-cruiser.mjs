@@ -1,0 +1,79 @@
+// Which part of src/ may import which. The arrows of the parts point one way:
+//   core <- sql <- adapter, transaction <- extension <- repositories, lockers
+//   core <- explorer;  harness takes adapter, explorer, sql;  core <- report <- cli
+const MAY_IMPORT = {
+  core: [],
+  sql: ['core'],
+  adapter: ['core', 'sql'],
+  transaction: ['core', 'sql', 'adapter'],
+  extension: ['core', 'sql', 'adapter', 'transaction'],
+  repositories: ['core', 'sql', 'adapter', 'transaction', 'extension', 'generated'],
+  lockers: ['core', 'sql', 'adapter', 'transaction', 'extension'],
+  explorer: ['core'],
+  harness: ['core', 'sql', 'adapter', 'explorer'],
+  report: ['core', 'explorer', 'harness'],
+  cli: ['core', 'sql', 'adapter', 'transaction', 'extension', 'repositories', 'lockers', 'explorer', 'harness', 'report', 'generated'],
+  generated: [],
+}
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    ...Object.entries(MAY_IMPORT).map(([part, allowed]) => ({
+      name: `${part}-imports`,
+      comment: `${part} may import ${allowed.length > 0 ? allowed.join(', ') : 'no other part'}.`,
+      severity: 'error',
+      from: { path: `^src/${part}/` },
+      to: { path: '^(src|test|scripts|bench|examples)/', pathNot: `^src/(${[part, ...allowed].join('|')})/` },
+    })),
+    {
+      name: 'known-parts',
+      comment: 'A folder of src/ is a part of its own and needs its line in the table above.',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: `^src/(${Object.keys(MAY_IMPORT).join('|')})/` },
+      to: {},
+    },
+    {
+      name: 'entries-re-export-folders',
+      comment: 'A file directly in src/ is a public entry: it re-exports from the folders and nobody in src/ imports it.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/[^/]+$' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Two modules that need each other are one, or lack a third.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '/generated/' },
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      comment: 'What is imported must exist.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '/generated/' },
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'declared',
+      comment: 'The published package may import only its dependencies, its peers and Node.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '/generated/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'no-dev-dependencies',
+      comment: 'Who installs the package does not get its devDependencies; a peer must be declared as one.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '/generated/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm-peer', 'npm-optional', 'type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(dist|\\.tmp)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+}
