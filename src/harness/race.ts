@@ -124,5 +124,5 @@ function validate<Client, Value>(options: RaceOptions<Client, Value>): RaceOptio
   if (options['concurrency'] !== undefined) requireInteger('concurrency', options['concurrency'], 1, requests)
   requireFunction('run', options['run'])
   requireLimits(options)
-  return options as unknown as RaceOptions<Client, Value>
+  return options
 }

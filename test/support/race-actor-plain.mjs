@@ -1,0 +1,1 @@
+export const addInput = ({ input, index }) => input.base + index
