@@ -17,7 +17,7 @@ async function raceForSeats(seats: number, broken: boolean): Promise<RaceResult<
     run: async ({ index }) => {
       const seen = left
       if (seen <= 0) throw new SoldOut('Invalid call in\n  file.ts:1\n\nNo seat is left.')
-      if (broken) await null
+      if (broken) await Promise.resolve()
       left = seen - 1
       return index
     },

@@ -139,7 +139,7 @@ test('race makes one client for each actor and closes each once', async () => {
         : { actor, [Symbol.asyncDispose]: () => closed.push(actor) }
     },
     run: async ({ client }) => {
-      await null
+      await Promise.resolve()
       return client.actor
     },
   })
