@@ -1,0 +1,229 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { installTarball, manifest, packTarball, run, runBin, temporaryFolder } from './tarball.js'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let tarball: string
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  tarball = await packTarball(folder.path)
+}, 120_000)
+afterAll(() => folder[Symbol.asyncDispose]())
+
+interface PackedFile {
+  readonly mode: string
+  readonly size: number
+  readonly path: string
+}
+
+async function packedFiles(): Promise<PackedFile[]> {
+  const lines = (await run('tar', ['-tvzf', tarball])).trim().split('\n')
+  return lines.map((line) => {
+    const [mode = '', , size = '', , , path = ''] = line.split(/\s+/)
+    return { mode, size: Number(size), path: path.replace(/^package\//, '') }
+  })
+}
+
+describe('the packed tarball', () => {
+  test('has the schema, the migrations and every entry, and no sources, tests or scripts', async () => {
+    const paths = (await packedFiles()).map(({ path }) => path)
+    expect(paths).toContain('prisma/schema.prisma')
+    expect(paths).toContain('prisma/migrations/migration_lock.toml')
+    expect(paths.filter((path) => /^prisma\/migrations\/\d+_\w+\/migration\.sql$/.test(path))).not.toEqual([])
+    for (const target of entryFiles()) expect(paths).toContain(target)
+    for (const file of ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE']) expect(paths).toContain(file)
+
+    const stray = paths.filter((path) => !/^(dist|prisma)\//.test(path) && !/^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path))
+    expect(stray).toEqual([])
+    expect(paths.filter((path) => /\.test\.|(?<!\.d)\.ts$|\.tsbuildinfo$/.test(path))).toEqual([])
+  })
+
+  test('stays small', async () => {
+    const files = await packedFiles()
+    const size = files.reduce((sum, file) => sum + file.size, 0)
+    expect(size).toBeLessThan(4_000_000)
+    expect((await readFile(tarball)).byteLength).toBeLessThan(600_000)
+  })
+
+  test('names no folder of the machine that it was built on', async () => {
+    const unpacked = join(folder.path, 'unpacked')
+    await mkdir(unpacked)
+    await run('tar', ['-xzf', tarball, '-C', unpacked])
+    const found = await run('grep', ['-rlF', '-e', process.cwd(), '-e', folder.path, unpacked]).catch(() => '')
+    expect(found).toBe('')
+  })
+
+  test('is clean for publint', async () => {
+    const { publint } = await import('publint')
+    const { formatMessage } = await import('publint/utils')
+    const { messages, pkg } = await publint({ pack: { tarball: bytes(await readFile(tarball)) }, strict: true })
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
+  })
+
+  test('has types that every ESM resolution finds', async () => {
+    await runBin('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only', '--no-color', '--no-emoji'])
+  })
+
+  test('has an executable bin', async () => {
+    for (const target of Object.values(manifest.bin)) {
+      const file = (await packedFiles()).find(({ path }) => path === target.replace(/^\.\//, ''))
+      expect(file?.mode).toMatch(/^-rwxr-xr-x/)
+      const [shebang] = (await readFile(join(folder.path, 'stage', target), 'utf8')).split('\n')
+      expect(shebang).toBe('#!/usr/bin/env node')
+    }
+  })
+})
+
+describe('the package in an empty TypeScript project', () => {
+  test('compiles strictly with its own declarations checked, and locks a row', async () => {
+    const project = join(folder.path, 'project')
+    await mkdir(project)
+    await installTarball(tarball, project, ['prisma', 'typescript', '@types/node', '@types/pg'])
+    await writeProject(project)
+
+    const env = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1' }
+    await runBin('prisma/build/index.js', ['generate', '--schema', 'schema.prisma'], { cwd: project, env })
+    await runBin('typescript/bin/tsc', ['-p', '.'], { cwd: project })
+    const printed = await run(process.execPath, ['dist/main.js'], { cwd: project })
+    expect(JSON.parse(printed)).toEqual({
+      owner: 'Ada',
+      balance: '90.5',
+      held: 'LOCK_NOT_AVAILABLE',
+      sameClass: true,
+      outside: 'LOCK_OUTSIDE_TRANSACTION',
+    })
+  }, 120_000)
+
+  test('imports everything that its entries name', async () => {
+    const project = join(folder.path, 'imports')
+    await mkdir(project)
+    await installTarball(tarball, project, [])
+    await writeFile(join(project, 'package.json'), '{ "type": "module" }')
+    for (const [entry, target] of Object.entries(manifest.exports)) {
+      if (typeof target === 'string') continue
+      const name = `${manifest.name}${entry.slice(1)}`
+      const names = await run(process.execPath, ['-e', `console.log(Object.keys(await import('${name}')).length)`, '--input-type=module'], {
+        cwd: project,
+      })
+      expect(Number(names), name).toBeGreaterThan(0)
+    }
+  })
+
+  test('loads without the optional peers', async () => {
+    const project = join(folder.path, 'bare')
+    await mkdir(project)
+    await installTarball(tarball, project, [])
+    await writeFile(join(project, 'package.json'), '{ "type": "module" }')
+    const optional = Object.keys(manifest.peerDependenciesMeta)
+    for (const peer of optional) await run('rm', [join(project, 'node_modules', peer)])
+    for (const [entry, target] of Object.entries(manifest.exports)) {
+      if (typeof target === 'string') continue
+      await run(process.execPath, ['-e', `await import('${manifest.name}${entry.slice(1)}')`, '--input-type=module'], { cwd: project })
+    }
+  })
+})
+
+test('npm run build makes what the tests above pack', () => {
+  expect(manifest.scripts['build']).toMatch(/ && tsc -p tsconfig\.build\.json$/)
+})
+
+const bytes = (buffer: Buffer): ArrayBuffer => buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength) as ArrayBuffer
+
+function entryFiles(): string[] {
+  const targets = Object.values(manifest.exports).flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)))
+  return [...targets, ...Object.values(manifest.bin)].map((target) => target.replace(/^\.\//, ''))
+}
+
+async function writeProject(project: string): Promise<void> {
+  await writeFile(join(project, 'package.json'), '{ "type": "module", "private": true }')
+  await writeFile(
+    join(project, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        target: 'ES2023',
+        lib: ['ES2023', 'ESNext.Disposable'],
+        module: 'NodeNext',
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        types: ['node'],
+        rootDir: '.',
+        outDir: 'dist',
+      },
+      include: ['main.ts'],
+    }),
+  )
+  await writeFile(
+    join(project, 'schema.prisma'),
+    `generator client {
+  provider            = "prisma-client"
+  output              = "./generated"
+  moduleFormat        = "esm"
+  importFileExtension = "js"
+}
+
+datasource db {
+  provider = "postgresql"
+}
+
+model Owner {
+  id       Int       @id @default(autoincrement())
+  name     String
+  accounts Account[]
+
+  @@map("owners")
+}
+
+model Account {
+  id      Int     @id @default(autoincrement())
+  owner   Owner   @relation(fields: [ownerId], references: [id])
+  ownerId Int     @map("owner_id")
+  balance Decimal
+
+  @@map("accounts")
+}
+`,
+  )
+  await writeFile(
+    join(project, 'main.ts'),
+    `import { PrismaPg } from '@prisma/adapter-pg'
+import { isRowLockError, lockable, LockNotAvailableError, rowLocks } from 'rowlock'
+import * as repositories from 'rowlock/repositories'
+import { startDatabase } from 'rowlock/testing'
+import { PrismaClient } from './generated/client.js'
+
+void repositories
+await using database = await startDatabase()
+const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: database.url })) }).$extends(rowLocks())
+try {
+  await prisma.$executeRawUnsafe('CREATE TABLE owners (id serial PRIMARY KEY, name text NOT NULL)')
+  await prisma.$executeRawUnsafe('CREATE TABLE accounts (id serial PRIMARY KEY, owner_id int NOT NULL REFERENCES owners, balance decimal NOT NULL)')
+  const { id } = await prisma.account.create({ data: { balance: 100, owner: { create: { name: 'Ada' } } } })
+
+  let held: unknown
+  const account = await prisma.$transactionWithRetry(async (tx) => {
+    const row = await tx.account.findUniqueOrThrow({ where: { id }, include: { owner: true }, lock: 'forUpdate' })
+    held = await prisma
+      .$transaction((other) => other.account.findUnique({ where: { id }, lock: { strength: 'forShare', nowait: true } }))
+      .catch((error: unknown) => error)
+    const { balance } = await tx.account.update({ where: { id }, data: { balance: { decrement: 9.5 } } })
+    return { owner: row.owner.name, balance: balance.toString() }
+  })
+  const outside = await prisma.account.findMany({ lock: 'forUpdate' }).catch((error: unknown) => error)
+  console.log(
+    JSON.stringify({
+      ...account,
+      held: isRowLockError(held) ? held.code : String(held),
+      sameClass: held instanceof LockNotAvailableError,
+      outside: isRowLockError(outside) ? outside.code : String(outside),
+    }),
+  )
+} finally {
+  await prisma.$disconnect()
+}
+`,
+  )
+}
