@@ -15,8 +15,8 @@ export type Fate =
 export interface TcpProxy extends AsyncDisposable {
   /** The database's URL, by way of the proxy. */
   readonly url: string
-  /** Decides about each piece of data from a client; passes everything until set. */
-  fate: (data: Buffer) => Fate
+  /** Decides about each piece of data from a client, which waits for the decision; passes everything until set. */
+  fate: (data: Buffer) => Fate | Promise<Fate>
 }
 
 export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
@@ -33,7 +33,10 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
     upstream.on('data', (data) => client.write(data))
     upstream.on('close', () => client.destroy())
     client.on('close', () => upstream.destroy())
-    client.on('data', (data) => deal(proxy.fate(data), data, client, upstream))
+    let last = Promise.resolve()
+    client.on('data', (data) => {
+      last = last.then(async () => deal(await proxy.fate(data), data, client, upstream))
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = new URL(databaseUrl)
