@@ -15,23 +15,22 @@ const TEXT = /^\d{1,16}(\.\d{1,2})?$/
 
 /** @throws {InvalidOptionError} when `value` is not an amount as {@link Amount} says, above zero. */
 export function parseAmount(value: unknown, name: string): Decimal {
-  const amount = toDecimal(value)
-  if (!amount || !amount.isFinite() || !amount.gt(0) || amount.gt(MAX_AMOUNT) || amount.decimalPlaces() > 2) {
-    throw new InvalidOptionError(name, value, ALLOWED)
-  }
+  const text = toText(value)
+  const amount = text !== undefined && TEXT.test(text) ? new Decimal(text) : undefined
+  if (!amount?.gt(0)) throw new InvalidOptionError(name, value, ALLOWED)
   return amount
 }
 
-function toDecimal(value: unknown): Decimal | undefined {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? new Decimal(value) : undefined
-  if (typeof value === 'string') return TEXT.test(value) ? new Decimal(value) : undefined
-  return Decimal.isDecimal(value) ? copyDecimal(value) : undefined
+function toText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (Number.isSafeInteger(value)) return String(value)
+  return Decimal.isDecimal(value) ? decimalText(value) : undefined
 }
 
-/** Also of another copy of decimal.js, or of something that only says to be one. */
-function copyDecimal(value: Decimal): Decimal | undefined {
+/** Through text, as it may be of another copy of decimal.js, or something that only says to be a Decimal. */
+function decimalText(value: Decimal): string | undefined {
   try {
-    return new Decimal(value)
+    return value.toFixed()
   } catch {
     return undefined
   }
