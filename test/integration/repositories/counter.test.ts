@@ -1,0 +1,103 @@
+import { beforeAll, expect, test } from 'vitest'
+import {
+  CompanyNotFoundError,
+  CountIsZeroError,
+  CountTooLowError,
+  decrementCount,
+  incrementCount,
+  LimitExceededError,
+  setCount,
+} from 'rowlock/repositories'
+import { naiveDecrementCount, naiveIncrementCount, naiveSetCount } from '../../../examples/naive/counter.js'
+import { useDatabase } from '../../support/database.js'
+import { asPlainClient } from '../../support/repositories/plain-client.js'
+import { LOST, raceCounts, raceToZero } from '../../support/repositories/races.js'
+import { countOf, createCompany, createWorld, type World } from '../../support/repositories/world.js'
+
+const database = useDatabase()
+let world: World
+beforeAll(() => {
+  world = createWorld(database)
+})
+
+test('sets, raises and lowers the count of one company and of no other', async () => {
+  const [company, other] = [await createCompany(world, 1), await createCompany(world, 1)]
+  await expect(setCount(world.prisma, { company, count: 10 })).resolves.toEqual({ company, count: 10 })
+  await expect(incrementCount(world.prisma, { company, count: 5 })).resolves.toEqual({ company, count: 15 })
+  await expect(decrementCount(world.prisma, { company, count: 15 })).resolves.toEqual({ company, count: 0 })
+  expect([await countOf(world, company), await countOf(world, other)]).toEqual([0, 1])
+})
+
+test('the count may be set to zero', async () => {
+  const company = await createCompany(world, 3)
+  await expect(setCount(world.prisma, { company, count: 0 })).resolves.toEqual({ company, count: 0 })
+})
+
+test.each(Object.entries({ setCount, incrementCount, decrementCount }))('%s says that there is no such company', async (_, operation) => {
+  const call = operation(world.prisma, { company: 'nobody', count: 1 })
+  await expect(call).rejects.toBeInstanceOf(CompanyNotFoundError)
+  await expect(call).rejects.toMatchObject({ company: 'nobody' })
+})
+
+test('zero and not enough are different errors', async () => {
+  const [empty, low] = [await createCompany(world, 0), await createCompany(world, 2)]
+  const zero = decrementCount(world.prisma, { company: empty, count: 1 })
+  await expect(zero).rejects.toBeInstanceOf(CountIsZeroError)
+  await expect(zero).rejects.toMatchObject({ code: 'COUNT_IS_ZERO', company: empty, requested: 1 })
+  const tooLow = decrementCount(world.prisma, { company: low, count: 3 })
+  await expect(tooLow).rejects.toBeInstanceOf(CountTooLowError)
+  await expect(tooLow).rejects.toMatchObject({ code: 'COUNT_TOO_LOW', company: low, count: 2, requested: 3 })
+  expect(await countOf(world, low)).toBe(2)
+})
+
+test('a count that its column cannot hold is an error of its own', async () => {
+  const company = await createCompany(world, 2_147_483_646)
+  await expect(incrementCount(world.prisma, { company, count: 2 })).rejects.toBeInstanceOf(LimitExceededError)
+  await expect(incrementCount(world.prisma, { company, count: 1 })).resolves.toEqual({ company, count: 2_147_483_647 })
+})
+
+test('joins an open transaction, which undoes all of it', async () => {
+  const company = await createCompany(world, 5)
+  const undone = world.prisma.$transaction(async (tx) => {
+    await setCount(tx, { company, count: 7 })
+    await incrementCount(tx, { company, count: 2 })
+    expect(await decrementCount(tx, { company, count: 3 })).toEqual({ company, count: 6 })
+    throw new Error('undo')
+  })
+  await expect(undone).rejects.toThrow('undo')
+  expect(await countOf(world, company)).toBe(5)
+})
+
+test('of 30 changes at once every one counts', async () => {
+  await raceCounts(world, {
+    increment: (input) => incrementCount(world.prisma, input),
+    decrement: (input) => decrementCount(world.prisma, input),
+  })
+})
+
+test('of 12 decrements of 5 at once, 5 count and the others are told that it is zero', async () => {
+  const { errors } = await raceToZero(world, (input) => decrementCount(world.prisma, input))
+  expect(errors.every((error) => error instanceof CountIsZeroError)).toBe(true)
+})
+
+test('the naive twins lose the same races', async () => {
+  const plain = asPlainClient(world.prisma)
+  const naive = {
+    increment: (input: { company: string; count: number }) => naiveIncrementCount(plain, input),
+    decrement: (input: { company: string; count: number }) => naiveDecrementCount(plain, input),
+  }
+  await expect(raceCounts(world, naive)).rejects.toThrow(LOST)
+  await expect(raceToZero(world, naive.decrement)).rejects.toThrow(LOST)
+})
+
+test('the naive setCount is written over by a naive increment that read before it', async () => {
+  const plain = asPlainClient(world.prisma)
+  const lost = async () => {
+    const company = await createCompany(world, 0)
+    const changes = Array.from({ length: 8 }, () => naiveIncrementCount(plain, { company, count: 1 }))
+    await Promise.all([naiveSetCount(plain, { company, count: 1_000 }), ...changes])
+    return (await countOf(world, company)) < 1_000
+  }
+  const rounds = [await lost(), await lost(), await lost()]
+  expect(rounds).toContain(true)
+})
