@@ -26,6 +26,7 @@ export class TransactionState {
   closedBy: Error | undefined
   /** A cancel on its way to the server; the connection must not be reused before it has landed. */
   cancelling: Promise<unknown> | undefined
+  readonly #failures = new WeakSet<object>()
   #running = 0
 
   constructor(side?: SideConnection) {
@@ -35,6 +36,11 @@ export class TransactionState {
   /** Whether a statement is under way. */
   get busy(): boolean {
     return this.#running > 0
+  }
+
+  /** Whether a statement of this transaction failed with this very error. */
+  failedWith(error: unknown): boolean {
+    return typeof error === 'object' && error !== null && this.#failures.has(error)
   }
 
   /** Runs a statement and remembers a failure, which aborts the whole transaction. */
@@ -49,6 +55,7 @@ export class TransactionState {
     } catch (error) {
       // Without a SQLSTATE the error is not PostgreSQL's, and the transaction stands.
       if (errorSqlState(error) !== undefined) this.abortedBy ??= error
+      if (typeof error === 'object' && error !== null) this.#failures.add(error)
       throw error
     } finally {
       this.#running--

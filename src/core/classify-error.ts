@@ -46,8 +46,8 @@ export function classifyError(error: unknown, context: ErrorContext = {}): RowLo
   const details = { ...context, cause: error, sqlState }
   const what = describeCall(context)
 
-  // Prisma has rewritten the error of a COMMIT that it sent by itself, and kept the code.
-  const code = property(error, 'code')
+  // Prisma has rewritten the error of a COMMIT that it sent by itself, and kept code and meta.
+  const code = property(property(error, 'meta'), 'driverAdapterError') && property(error, 'code')
   if (code === 'AMBIGUOUS_COMMIT') return ambiguousCommit(`of ${what}`, details)
   if (code === 'CONNECTION_LOST') return connectionLost(what, details)
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { requestTransactionState, type TransactionState } from '../adapter/transaction-state.js'
 import { classifyError } from '../core/classify-error.js'
+import { errorSqlState } from '../core/error-sql-state.js'
 import { LockNotSupportedError, PoolTimeoutError, TransactionExpiredError } from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
 import type { RawQueryClient } from './transaction-client.js'
@@ -160,10 +161,16 @@ export class TransactionAttempt {
 
   #explain(error: unknown): unknown {
     if (this.#state?.commitError !== undefined) return this.#state.commitError
-    if (this.#failure) return classifyError(this.#failure.error) ?? this.#failure.error
+    if (this.#failure) return this.#explainFailure(this.#failure.error)
     if (this.#endedEarly) return this.#endedEarly.reason
     if (!this.#entered && (error as { code?: unknown } | null)?.code === TRANSACTION_API_ERROR) return this.#poolTimeout(error)
     return classifyError(error) ?? error
+  }
+
+  /** An error of `fn` that did not come from this transaction's own connection says nothing about it. */
+  #explainFailure(error: unknown): unknown {
+    const own = errorSqlState(error) !== undefined || this.#state?.failedWith(error)
+    return own ? (classifyError(error) ?? error) : error
   }
 
   #poolTimeout(cause: unknown): PoolTimeoutError {

@@ -52,6 +52,7 @@ const QUERIES: [string, (tx: Tx) => Promise<unknown>][] = [
   ['$queryRawUnsafe', async (tx) => tx.$queryRawUnsafe('SELECT id FROM "Company" WHERE id = $1 FOR UPDATE', id)],
   ['$executeRaw', async (tx) => tx.$executeRaw`UPDATE "Company" SET count = 1 WHERE id = ${id}`],
   ['an advisory lock', (tx) => tx.$advisoryLock(id)],
+  ['a nested transaction', (tx) => tx.$transaction((nested) => nested.company.update({ where: { id }, data: { count: 1 } }))],
 ]
 
 describe('a session that the server ends', () => {
@@ -78,8 +79,15 @@ describe('a session that the server ends', () => {
       await query(tx)
     }
     await expectRejection(prisma.$transactionWithRetry(run, once), ConnectionLostError, { cause: expect.any(Error) as Error })
-    await expectRejection(prisma.$transaction(run), ConnectionLostError)
     expect(await countOf()).toBe(0)
+  })
+
+  test.each(QUERIES.slice(0, -1))('before %s of a plain transaction is a ConnectionLostError', async (_, query) => {
+    const run = prisma.$transaction(async (tx) => {
+      await terminate(await pidOf(tx))
+      await query(tx)
+    })
+    await expectRejection(run, ConnectionLostError)
   })
 
   test('before COMMIT is a ConnectionLostError, as nothing was sent', async () => {

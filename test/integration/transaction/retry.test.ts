@@ -145,6 +145,22 @@ describe('an error of fn’s own', () => {
     expect(await countOf(a)).toBe(0)
   })
 
+  test.each([
+    ['a socket of fn’s own', Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: -104, syscall: 'read' })],
+    ['another database', new Error('Connection terminated unexpectedly')],
+    ['a class with a code of its own', Object.assign(new Error('modem'), { code: 'CONNECTION_LOST' })],
+    ['another transaction manager', Object.assign(new Error('Transaction API error'), { code: 'P2028' })],
+  ])('about %s is not mistaken for this transaction’s', async (_, failure) => {
+    let runs = 0
+    const run = prisma.$transactionWithRetry(async (tx) => {
+      runs++
+      await tx.company.count()
+      throw failure
+    })
+    expect(await rejectionOf(run)).toBe(failure)
+    expect(runs).toBe(1)
+  })
+
   test.each([undefined, null, 0, 'text'])('may be %s', async (reason) => {
     expect(
       await rejectionOf(
