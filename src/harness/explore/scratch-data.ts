@@ -1,0 +1,115 @@
+import postgres from 'postgres'
+import type { ForeignKeys } from './footprint.js'
+
+interface Table {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  /** Columns that can be inserted: generated ones cannot. */
+  readonly columns: readonly string[]
+  /** Columns that the same work fills differently each time: numbers from sequences, the time of day. */
+  readonly volatileColumns: readonly string[]
+}
+
+const SNAPSHOT = 'rowlock_snapshot'
+
+/**
+ * The rows that every schedule starts from. They are copied once into a schema of their own; a reset
+ * finds the tables that a run has changed by the age of their rows, and puts back only those.
+ */
+export class ScratchData implements ForeignKeys {
+  readonly #sql: postgres.Sql
+  #tables: readonly Table[] = []
+  #parents = new Map<string, string[]>()
+  #children = new Map<string, string[]>()
+  #sequences: readonly { name: string; value: string | null }[] = []
+  #changedSql = ''
+
+  constructor(sql: postgres.Sql) {
+    this.#sql = sql
+  }
+
+  parentsOf = (table: string): readonly string[] => this.#parents.get(table) ?? []
+  childrenOf = (table: string): readonly string[] => this.#children.get(table) ?? []
+
+  /** Remembers the rows that are there now. */
+  async remember(): Promise<void> {
+    this.#tables = await readTables(this.#sql)
+    await this.#readForeignKeys()
+    await this.#sql.unsafe(`DROP SCHEMA IF EXISTS ${SNAPSHOT} CASCADE; CREATE SCHEMA ${SNAPSHOT}`)
+    for (const table of this.#tables) await this.#sql.unsafe(`CREATE TABLE ${copyOf(table)} AS SELECT * FROM ${quoted(table)}`)
+    this.#sequences = await this.#sql<{ name: string; value: string | null }[]>`
+      SELECT format('%I.%I', schemaname, sequencename) AS name, last_value::text AS value FROM pg_sequences WHERE schemaname <> ${SNAPSHOT}`
+    await this.#markClean()
+  }
+
+  /** Puts every changed table and every sequence back. */
+  async reset(): Promise<void> {
+    const changed = new Set((await this.#sql.unsafe<{ oid: number }[]>(this.#changedSql)).map(({ oid }) => oid))
+    const tables = this.#tables.filter(({ oid }) => changed.has(oid))
+    const restore = tables.map((table) => {
+      const columns = table.columns.map(quote).join(', ')
+      return `INSERT INTO ${quoted(table)} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns} FROM ${copyOf(table)};`
+    })
+    const sequences = this.#sequences.map(({ name, value }) =>
+      value === null ? `ALTER SEQUENCE ${name} RESTART;` : `SELECT setval('${name.replaceAll("'", "''")}', ${value});`,
+    )
+    await this.#sql.unsafe(
+      `BEGIN; SET LOCAL session_replication_role = replica; ${tables.map((table) => `DELETE FROM ${quoted(table)};`).join(' ')}
+       ${restore.join(' ')} ${changed.size > 0 ? sequences.join(' ') : ''} COMMIT;`,
+    )
+    if (changed.size > 0) await this.#markClean()
+  }
+
+  /** All rows of all tables as text, without what differs from run to run; equal states are equal texts. */
+  async readState(): Promise<string> {
+    const selects = this.#tables.map((table) => {
+      const drop = table.volatileColumns.map((column) => ` - '${column.replaceAll("'", "''")}'`).join('')
+      return `SELECT '${table.name.replaceAll("'", "''")}' AS "table", (to_jsonb(t)${drop})::text AS row FROM ${quoted(table)} AS t`
+    })
+    if (selects.length === 0) return ''
+    const rows = await this.#sql.unsafe<{ table: string; row: string }[]>(`${selects.join(' UNION ALL ')} ORDER BY 1, 2`)
+    return rows.map(({ table, row }) => `${table} ${row}`).join('\n')
+  }
+
+  /** Rows that are younger than this moment, or fewer than now, are a change. */
+  async #markClean(): Promise<void> {
+    const [{ xid }] = await this.#sql<[{ xid: string }]>`SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xid`
+    const counts = await Promise.all(
+      this.#tables.map(async (table) => (await this.#sql.unsafe<[{ count: string }]>(`SELECT count(*) AS count FROM ${quoted(table)}`))[0].count),
+    )
+    const checks = this.#tables.map(
+      (table, index) =>
+        `SELECT ${table.oid} AS oid WHERE EXISTS (SELECT 1 FROM ${quoted(table)} WHERE age(xmin) <= age('${BigInt(xid) % 2n ** 32n}'::xid)) ` +
+        `OR (SELECT count(*) FROM ${quoted(table)}) <> ${counts[index]}`,
+    )
+    this.#changedSql = checks.join(' UNION ALL ') || 'SELECT 0 AS oid WHERE false'
+  }
+
+  async #readForeignKeys(): Promise<void> {
+    const rows = await this.#sql<{ child: string; parent: string }[]>`
+      SELECT child.relname AS child, parent.relname AS parent FROM pg_constraint
+      JOIN pg_class AS child ON child.oid = conrelid JOIN pg_class AS parent ON parent.oid = confrelid WHERE contype = 'f'`
+    for (const { child, parent } of rows) {
+      this.#parents.set(child, [...(this.#parents.get(child) ?? []), parent])
+      this.#children.set(parent, [...(this.#children.get(parent) ?? []), child])
+    }
+  }
+}
+
+async function readTables(sql: postgres.Sql): Promise<Table[]> {
+  return sql<Table[]>`
+    SELECT class.oid::int AS oid, nspname AS schema, relname AS name,
+      array_agg(attname ORDER BY attnum) FILTER (WHERE attgenerated = '') AS columns,
+      coalesce(array_agg(attname) FILTER (WHERE attidentity <> '' OR pg_get_expr(adbin, adrelid) LIKE 'nextval(%'
+        OR atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)), '{}') AS "volatileColumns"
+    FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = relnamespace
+    JOIN pg_attribute ON attrelid = class.oid AND attnum > 0 AND NOT attisdropped
+    LEFT JOIN pg_attrdef ON adrelid = class.oid AND adnum = attnum
+    WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema', ${SNAPSHOT}) AND nspname NOT LIKE 'pg_toast%' AND relname <> '_prisma_migrations'
+    GROUP BY 1, 2, 3 ORDER BY 2, 3`
+}
+
+const quote = (name: string) => `"${name.replaceAll('"', '""')}"`
+const quoted = ({ schema, name }: Table) => `${quote(schema)}.${quote(name)}`
+const copyOf = ({ oid }: Table) => `${SNAPSHOT}.t${oid}`
