@@ -4,7 +4,7 @@ import { assertFunction, assertKnownOptions, assertSignal } from '../../core/opt
 import type { StepEvent } from '../../explorer/history.js'
 import { nameAnomaly } from '../../explorer/name-anomaly.js'
 import type { Counterexample, ExploreCounts, ExploreFacts } from '../../explorer/report-types.js'
-import type { Choice } from '../../explorer/schedule.js'
+import { type Choice, choicesOf, formatSchedule } from '../../explorer/schedule.js'
 import { ScheduleMismatch } from '../../explorer/scheduler.js'
 import { formatToken, parseToken } from '../../explorer/token.js'
 import { Exploration, type Run } from './exploration.js'
@@ -156,8 +156,13 @@ class Tally {
   #retried = 0
   #shared = false
   readonly #results = new Set<string>()
+  readonly #seen = new Set<string>()
 
   async add({ history, outcomes }: Run, { data }: Exploration<never> | Exploration<any>): Promise<void> {
+    // The serial orders come again among the schedules without preemptions.
+    const schedule = formatSchedule(choicesOf(history.decisions))
+    if (this.#seen.has(schedule)) return
+    this.#seen.add(schedule)
     const steps = history.events.filter((event): event is StepEvent => event.kind === 'step')
     this.#schedules++
     if (steps.some(({ wait }) => wait)) this.#blocked++
