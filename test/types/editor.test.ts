@@ -45,7 +45,9 @@ test('a mistake is answered with what is wrong with it', { timeout: SLOW }, () =
     /distinct cannot be combined with lock: PostgreSQL cannot lock the rows of a DISTINCT query/,
   )
   expect(errors("prisma.wallet.findMany({ lock: 'forUpdates' })")).toMatch(/'"forUpdates"' is not assignable to type 'LockOption/)
-  expect(errors("prisma.wallet.findMany({ lockk: 'forUpdate' })")).toMatch(/^.{0,80}'lockk' does not exist .* Did you mean to write 'lock'\?/)
+  expect(errors("prisma.wallet.findMany({ lockk: 'forUpdate' })")).toMatch(
+    /^.{0,80}'lockk' does not exist .* Did you mean to write 'lock'\?/,
+  )
   expect(errors("prisma.wallet.findMany({ lock: { strength: 'forUpdate', noWait: true } })")).toMatch(/Did you mean to write 'nowait'\?/)
   expect(errors("prisma.wallet.count({ lock: 'forUpdate' })")).toMatch(/'lock' does not exist/)
   expect(errors('prisma.wallet.findUnique({})')).toMatch(/Property 'where' is missing/)
