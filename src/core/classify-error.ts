@@ -58,11 +58,17 @@ export function classifyError(error: unknown, context: ErrorContext = {}): RowLo
         ? new LockNotAvailableError(`Another transaction holds a conflicting lock, and ${what} asked not to wait for it.`, details)
         : new LockTimeoutError(`The lock that ${what} waits for was not granted in time.`, details)
     case SQL_STATE.deadlockDetected:
-      return new DeadlockError(`PostgreSQL broke a deadlock by aborting the transaction of ${what}; run the whole transaction again.`, details)
+      return new DeadlockError(
+        `PostgreSQL broke a deadlock by aborting the transaction of ${what}; run the whole transaction again.`,
+        details,
+      )
     case SQL_STATE.serializationFailure:
       return new SerializationError(`A concurrent transaction changed what ${what} depends on; run the whole transaction again.`, details)
     case SQL_STATE.queryCanceled:
-      return new StatementTimeoutError(`PostgreSQL cancelled the statement of ${what}: a time limit, or a cancel from another session.`, details)
+      return new StatementTimeoutError(
+        `PostgreSQL cancelled the statement of ${what}: a time limit, or a cancel from another session.`,
+        details,
+      )
     case SQL_STATE.transactionTimeout:
       return new TransactionExpiredError(`The server's transaction_timeout ended the transaction of ${what}.`, details)
   }
@@ -123,7 +129,10 @@ function ambiguousCommit(whose: string, details: RowLockErrorDetails): Ambiguous
 function isConnectionLost(error: unknown): boolean {
   const kind = driverErrorCause(error)?.['kind']
   if (typeof kind === 'string') return CONNECTION_LOST_KINDS.includes(kind)
-  return saysOneOf(CONNECTION_LOST_MESSAGES, error) || (property(error, 'syscall') !== undefined && SOCKET_ERRORS.includes(String(property(error, 'code'))))
+  return (
+    saysOneOf(CONNECTION_LOST_MESSAGES, error) ||
+    (property(error, 'syscall') !== undefined && SOCKET_ERRORS.includes(String(property(error, 'code'))))
+  )
 }
 
 /** Whether the error says that the connection died before the statement could be sent at all. */

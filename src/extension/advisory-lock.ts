@@ -1,7 +1,13 @@
 import { requestTransactionState } from '../adapter/transaction-state.js'
 import { classifyError, describeKey } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
-import { InvalidOptionError, isRowLockError, LockNotAvailableError, LockOutsideTransactionError, type RowLockError } from '../core/errors.js'
+import {
+  InvalidOptionError,
+  isRowLockError,
+  LockNotAvailableError,
+  LockOutsideTransactionError,
+  type RowLockError,
+} from '../core/errors.js'
 import { parseTimeout } from '../core/lock-option.js'
 import { assertKnownOptions } from '../core/option-checks.js'
 import { SQL_STATE } from '../core/sql-state.js'
@@ -42,14 +48,21 @@ export async function takeAdvisoryLock(tx: RawQueryClient, key: AdvisoryLockKey,
   } finally {
     requested.take()
   }
-  throw new LockNotAvailableError(`Another transaction holds the advisory lock${describeKey(key)}, and the call asked not to wait for it.`, {
-    key,
-    blockers: await findHolders(),
-  })
+  throw new LockNotAvailableError(
+    `Another transaction holds the advisory lock${describeKey(key)}, and the call asked not to wait for it.`,
+    {
+      key,
+      blockers: await findHolders(),
+    },
+  )
 }
 
 /** Says which lock it was: the extension has seen a raw query, and explained its error as such. */
-async function explain(error: unknown, key: AdvisoryLockKey, findHolders: () => Promise<RowLockError['blockers']> | undefined): Promise<unknown> {
+async function explain(
+  error: unknown,
+  key: AdvisoryLockKey,
+  findHolders: () => Promise<RowLockError['blockers']> | undefined,
+): Promise<unknown> {
   const cause = isRowLockError(error) && error.cause !== undefined ? error.cause : error
   const blockers = errorSqlState(cause) === SQL_STATE.lockNotAvailable ? await findHolders() : undefined
   return classifyError(cause, { key, blockers, subject: `the call for the advisory lock${describeKey(key)}` }) ?? error

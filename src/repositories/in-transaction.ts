@@ -1,4 +1,4 @@
-import { AmbiguousCommitError, InvalidOptionError } from '../core/errors.js'
+import { InvalidOptionError, isRowLockError } from '../core/errors.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import { RepositoryError } from './errors.js'
 import type { RepositoryClient, RepositoryTransaction } from './repository-client.js'
@@ -39,14 +39,19 @@ export function assertClient(db: unknown): asserts db is RepositoryClient {
  * its result; if it is still being committed, the second one waits for it on the key.
  */
 async function runUntilKnown<R>(db: RepositoryClient, run: (tx: RepositoryTransaction) => Promise<R>): Promise<R> {
-  let ambiguous: AmbiguousCommitError | undefined
+  let ambiguous: unknown
   for (let repeats = 0; ; repeats++) {
     try {
       return await db.$transactionWithRetry(run)
     } catch (error) {
-      if (error instanceof AmbiguousCommitError && repeats < REPEATS) ambiguous ??= error
+      if (isAmbiguous(error) && repeats < REPEATS) ambiguous ??= error
       // A refusal is an answer: the first run left nothing. Any other failure leaves its outcome open.
       else throw error instanceof RepositoryError ? error : (ambiguous ?? error)
     }
   }
+}
+
+/** By its code: the client may have been extended by another copy of this package. */
+function isAmbiguous(error: unknown): boolean {
+  return isRowLockError(error) && error.code === 'AMBIGUOUS_COMMIT'
 }

@@ -15,12 +15,13 @@ const MAX_INT64 = 2n ** 63n - 1n
  *   different keys share a number with a probability of 2^-64; they would then wait for each other,
  *   which costs time and never safety.
  * - Tuples are hashed with the type and length of each part, so that `['ab', 'c']` and `['a', 'bc']`
- *   differ, as do `['1']` and `[1]`.
+ *   differ, as do `['1']` and `[1]`, and `'1'` and `['1']`.
+ * - Strings are hashed as UTF-8, in which all unpaired surrogates are the same character.
  *
  * @throws {InvalidOptionError} for an unsafe or fractional number, a bigint beyond 64 bits, an empty tuple, or any other type.
  * @example
  * ```ts
- * advisoryLockKey('nightly-report') // -5571302963713184083n, on every machine
+ * advisoryLockKey('nightly-report') // 7825666584319363408n, on every machine
  * advisoryLockKey(42) // 42n
  * ```
  */
@@ -32,9 +33,10 @@ export function advisoryLockKey(key: AdvisoryLockKey, option = 'key'): bigint {
 
 function encodeTuple(parts: readonly unknown[], option: string): string {
   if (parts.length === 0) throw new InvalidOptionError(option, parts, 'a tuple of at least one part')
-  return Array.from(parts, (part, index) =>
+  const encoded = Array.from(parts, (part, index) =>
     typeof part === 'string' ? `s${Buffer.byteLength(part)}:${part}` : `n${toInt64(part, `${option}[${index}]`)};`,
-  ).join('')
+  )
+  return `t${encoded.join('')}`
 }
 
 function toInt64(value: unknown, option: string): bigint {

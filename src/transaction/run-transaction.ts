@@ -4,12 +4,7 @@ import { isRowLockError, LockNotSupportedError, RetryExhaustedError, type RowLoc
 import { assertFunction } from '../core/option-checks.js'
 import { TransactionAttempt } from './transaction-attempt.js'
 import { isTransactionClient, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
-import {
-  parseTransactionOptions,
-  type RetryOptions,
-  type TransactionOptions,
-  type TransactionSettings,
-} from './transaction-options.js'
+import { parseTransactionOptions, type RetryOptions, type TransactionOptions, type TransactionSettings } from './transaction-options.js'
 
 /** What a transaction function is told about its run. */
 export interface TransactionContext {
@@ -125,13 +120,16 @@ function backOff({ baseDelay, maxDelay }: Required<RetryOptions>, attempt: numbe
 
 function exhausted(error: RowLockError, attempts: number): RetryExhaustedError {
   const { model, key, strength, sqlState, blockers } = error
-  return new RetryExhaustedError(`The transaction failed ${attempts === 1 ? 'once' : `${attempts} times`}, the last time so: ${error.message}`, {
-    attempts,
-    cause: error,
-    model,
-    key,
-    strength,
-    sqlState,
-    blockers,
-  })
+  return new RetryExhaustedError(
+    `The transaction failed ${attempts === 1 ? 'once' : `${attempts} times`}, the last time so: ${error.message}`,
+    {
+      attempts,
+      cause: error,
+      model,
+      key,
+      strength,
+      sqlState,
+      blockers,
+    },
+  )
 }

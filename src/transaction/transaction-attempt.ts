@@ -58,7 +58,7 @@ export class TransactionAttempt {
       const result = await this.#unlessStuck(start())
       // PostgreSQL answers COMMIT of an aborted transaction with a silent ROLLBACK. Only `fn` can have
       // swallowed the error, and it must not be told that its work was kept.
-      if (this.#state?.abortedBy !== undefined) throw this.#state.abortedBy
+      if (this.#state?.abortedBy !== undefined) throw this.#state.abortedBy as Error
       return result
     } catch (error) {
       throw this.#explain(error)

@@ -1,9 +1,6 @@
 /** The part of a Prisma client that rowlock needs to run a transaction. */
 export interface TransactionalClient {
-  $transaction<R>(
-    run: (tx: never) => Promise<R>,
-    options?: { maxWait?: number; timeout?: number; isolationLevel?: never },
-  ): Promise<R>
+  $transaction<R>(run: (tx: never) => Promise<R>, options?: { maxWait?: number; timeout?: number; isolationLevel?: never }): Promise<R>
 }
 
 /** The part of a transaction client that rowlock needs. */

@@ -27,8 +27,16 @@ beforeEach(async () => {
 type Query = (tx: TestClient, id: number) => PromiseLike<unknown>
 
 const QUERIES: [string, Query, { model?: string; cause: object }][] = [
-  ['a locked find', (tx, id) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }), { model: 'Company', cause: { code: 'P2034' } }],
-  ['an update', (tx, id) => tx.company.update({ where: { id }, data: { count: { increment: 1 } } }), { model: 'Company', cause: { code: 'P2034' } }],
+  [
+    'a locked find',
+    (tx, id) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }),
+    { model: 'Company', cause: { code: 'P2034' } },
+  ],
+  [
+    'an update',
+    (tx, id) => tx.company.update({ where: { id }, data: { count: { increment: 1 } } }),
+    { model: 'Company', cause: { code: 'P2034' } },
+  ],
   ['$queryRaw', (tx, id) => tx.$queryRaw`SELECT id FROM "Company" WHERE id = ${id} FOR UPDATE`, { cause: { code: 'P2010' } }],
   [
     '$queryRawUnsafe',
@@ -53,7 +61,9 @@ describe('opposite order deadlocks', () => {
 
   test('not when both take the same order', async () => {
     const both = (tx: TestClient) => tx.company.findMany({ where: { id: { in: [a, b] } }, orderBy: { id: 'asc' }, lock: 'forUpdate' })
-    const results = await Promise.allSettled([1, 2].map(() => prisma.$transactionWithRetry((tx) => both(tx as TestClient), { retry: false })))
+    const results = await Promise.allSettled(
+      [1, 2].map(() => prisma.$transactionWithRetry((tx) => both(tx as TestClient), { retry: false })),
+    )
     expect(failures(results)).toEqual([])
   })
 
@@ -124,7 +134,10 @@ describe('write skew under Serializable', () => {
       : prisma.$transactionWithRetry(overlap(isolationLevel), { isolationLevel, retry: false })
 
   test.each(['plain', 'retried'] as const)('fails at COMMIT of a %s transaction', async (run) => {
-    await expectRejection(withOverlap('Serializable', run), SerializationError, { sqlState: '40001', cause: { name: 'DriverAdapterError' } })
+    await expectRejection(withOverlap('Serializable', run), SerializationError, {
+      sqlState: '40001',
+      cause: { name: 'DriverAdapterError' },
+    })
     expect((await prisma.company.findUniqueOrThrow({ where: { id: a } })).count).toBe(0)
   })
 

@@ -1,13 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
-import {
-  AmbiguousCommitError,
-  ConnectionLostError,
-  lockable,
-  rowLocks,
-  TransactionExpiredError,
-  type TransactionClientOf,
-} from 'rowlock'
+import { AmbiguousCommitError, ConnectionLostError, lockable, rowLocks, TransactionExpiredError, type TransactionClientOf } from 'rowlock'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { createClient, type TestClient } from '../../support/client.js'
@@ -160,7 +153,11 @@ describe('a call outside a transaction that loses its connection', () => {
 
   test.each(writes)('is ambiguous in %s, which may have committed', async (_, call) => {
     const error = await whileBlocked(call)
-    await expectRejection(Promise.reject(error as Error), AmbiguousCommitError, { sqlState: '57P01', retryable: false, cause: expect.any(Error) as Error })
+    await expectRejection(Promise.reject(error as Error), AmbiguousCommitError, {
+      sqlState: '57P01',
+      retryable: false,
+      cause: expect.any(Error) as Error,
+    })
   })
 
   test.each([
@@ -249,7 +246,10 @@ describe('a server that cannot be reached', () => {
     const connectionString = 'postgres://somebody:hunter2@127.0.0.1:1/nowhere'
     const client = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString })) }).$extends(rowLocks())
     const errors = [
-      await expectRejection(client.$transactionWithRetry(async (tx) => tx.company.count(), once), ConnectionLostError),
+      await expectRejection(
+        client.$transactionWithRetry(async (tx) => tx.company.count(), once),
+        ConnectionLostError,
+      ),
       await expectRejection(client.company.count(), ConnectionLostError),
       await expectRejection(client.company.updateMany({ data: { count: 1 } }), ConnectionLostError),
     ]

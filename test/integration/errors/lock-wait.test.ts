@@ -107,11 +107,15 @@ describe('a model query under lockTimeout', () => {
     ['delete', (tx: TestClient) => tx.company.delete({ where: { id } })],
   ])('gives up waiting in %s', (_, query) =>
     whileHeld(async () => {
-      await expectRejection(prisma.$transactionWithRetry((tx) => query(tx as TestClient), { lockTimeout: 30 }), LockTimeoutError, {
-        sqlState: '55P03',
-        model: 'Company',
-        cause: { code: 'P2039' },
-      })
+      await expectRejection(
+        prisma.$transactionWithRetry((tx) => query(tx as TestClient), { lockTimeout: 30 }),
+        LockTimeoutError,
+        {
+          sqlState: '55P03',
+          model: 'Company',
+          cause: { code: 'P2039' },
+        },
+      )
     }),
   )
 
@@ -130,10 +134,14 @@ describe('raw SQL', () => {
     ['$executeRawUnsafe', (tx: TestClient) => tx.$executeRawUnsafe('LOCK TABLE "Company" IN EXCLUSIVE MODE NOWAIT')],
   ])('with NOWAIT is refused in %s', (_, query) =>
     whileHeld(async () => {
-      await expectRejection(prisma.$transaction((tx) => query(tx as TestClient)), LockNotAvailableError, {
-        sqlState: '55P03',
-        cause: { code: 'P2010' },
-      })
+      await expectRejection(
+        prisma.$transaction((tx) => query(tx as TestClient)),
+        LockNotAvailableError,
+        {
+          sqlState: '55P03',
+          cause: { code: 'P2010' },
+        },
+      )
     }),
   )
 

@@ -45,7 +45,8 @@ describe('outside a transaction', () => {
 })
 
 describe('a client with a plain driver adapter', () => {
-  const plainClient = () => new PrismaClient({ adapter: new PrismaPg(database.watch(new Pool({ connectionString: database.url }))) }).$extends(rowLocks())
+  const plainClient = () =>
+    new PrismaClient({ adapter: new PrismaPg(database.watch(new Pool({ connectionString: database.url }))) }).$extends(rowLocks())
 
   test('cannot run a guarded transaction', async () => {
     let ran = false
@@ -90,7 +91,12 @@ test('retries that are used up are a RetryExhaustedError with the last failure a
     async (tx) => tx.$executeRaw`DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '40P01'; END $$`,
     { retry: { attempts: 3, baseDelay: 0 } },
   )
-  const error = await expectRejection(run, RetryExhaustedError, { code: 'RETRY_EXHAUSTED', retryable: false, attempts: 3, sqlState: '40P01' })
+  const error = await expectRejection(run, RetryExhaustedError, {
+    code: 'RETRY_EXHAUSTED',
+    retryable: false,
+    attempts: 3,
+    sqlState: '40P01',
+  })
   expect(error.cause).toBeInstanceOf(DeadlockError)
 })
 

@@ -56,7 +56,9 @@ describe('a statement that the server cancels', () => {
 
   test('outside a transaction is a StatementTimeoutError', () =>
     whileHeld(async () => {
-      const update = expectRejection(prisma.company.update({ where: { id }, data: { count: 1 } }), StatementTimeoutError, { sqlState: '57014' })
+      const update = expectRejection(prisma.company.update({ where: { id }, data: { count: 1 } }), StatementTimeoutError, {
+        sqlState: '57014',
+      })
       const [blocked] = await waitUntilSessionsBlocked(database.sql, 1)
       await database.sql`SELECT pg_cancel_backend(${blocked!.pid})`
       await update
@@ -127,7 +129,8 @@ describe('a transaction that outlives its timeout', () => {
   })
 
   test('commits when it needs less, also with the longest timeout there is', async () => {
-    const update = () => prisma.$transactionWithRetry((tx) => tx.company.update({ where: { id }, data: { count: 1 } }), { timeout: 2_147_483_647 })
+    const update = () =>
+      prisma.$transactionWithRetry((tx) => tx.company.update({ where: { id }, data: { count: 1 } }), { timeout: 2_147_483_647 })
     await expect(update()).resolves.toMatchObject({ count: 1 })
   })
 
@@ -175,7 +178,10 @@ describe('a pool without a free connection', () => {
     const ownPool = database.watch(new Pool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 50 }))
     const client = new PrismaClient({ adapter: lockable(new PrismaPg(ownPool)) }).$extends(rowLocks())
     const holder = await held(client, (tx) => tx.company.count())
-    await expectRejection(client.$transactionWithRetry((tx) => tx.company.count()), PoolTimeoutError)
+    await expectRejection(
+      client.$transactionWithRetry((tx) => tx.company.count()),
+      PoolTimeoutError,
+    )
     await expectRejection(client.company.count(), PoolTimeoutError)
     await expectRejection(client.$queryRaw`SELECT 1`, PoolTimeoutError)
     await expectRejection(client.$transaction([client.company.count(), client.user.count()]), PoolTimeoutError)

@@ -10,8 +10,11 @@ import {
 } from 'rowlock/repositories'
 import { naiveDecrementCount, naiveIncrementCount, naiveSetCount } from '../../../examples/naive/counter.js'
 import { useDatabase } from '../../support/database.js'
+import { held } from '../../support/held.js'
+import { settledOrBlocked } from '../../support/repositories/lock-checks.js'
 import { asPlainClient } from '../../support/repositories/plain-client.js'
 import { LOST, raceCounts, raceToZero } from '../../support/repositories/races.js'
+import { createTamperedClient } from '../../support/repositories/tampered-client.js'
 import { countOf, createCompany, createWorld, type World } from '../../support/repositories/world.js'
 
 const database = useDatabase()
@@ -91,13 +94,20 @@ test('the naive twins lose the same races', async () => {
 })
 
 test('the naive setCount is written over by a naive increment that read before it', async () => {
-  const plain = asPlainClient(world.prisma)
-  const lost = async () => {
-    const company = await createCompany(world, 0)
-    const changes = Array.from({ length: 8 }, () => naiveIncrementCount(plain, { company, count: 1 }))
-    await Promise.all([naiveSetCount(plain, { company, count: 1_000 }), ...changes])
-    return (await countOf(world, company)) < 1_000
-  }
-  const rounds = [await lost(), await lost(), await lost()]
-  expect(rounds).toContain(true)
+  const company = await createCompany(world, 0)
+  let set: Promise<void> | undefined
+  const { prisma: interrupted } = createTamperedClient(database, {
+    after: () => (set ??= naiveSetCount(asPlainClient(world.prisma), { company, count: 1_000 })),
+  })
+  await naiveIncrementCount(asPlainClient(interrupted), { company, count: 1 })
+  expect(await countOf(world, company)).toBe(1)
+})
+
+test('setCount keeps an increment from reading before it and writing after it', async () => {
+  const company = await createCompany(world, 0)
+  const set = await held(world.other, (tx) => setCount(tx, { company, count: 1_000 }))
+  const increment = incrementCount(world.prisma, { company, count: 1 })
+  expect(await settledOrBlocked(world, increment)).toMatchObject([{ blockedBy: [set.pid] }])
+  await set.commit()
+  await expect(increment).resolves.toEqual({ company, count: 1_001 })
 })

@@ -48,7 +48,10 @@ const waiting = async () => database.sql`SELECT pid FROM pg_stat_activity WHERE 
 describe('an abort during a lock wait', () => {
   const waits: [string, (tx: TestClient) => PromiseLike<unknown>][] = [
     ['a locked find', (tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' })],
-    ['a find with a timeout of its own', (tx) => tx.company.findUnique({ where: { id }, lock: { strength: 'forUpdate', timeout: 20_000 } })],
+    [
+      'a find with a timeout of its own',
+      (tx) => tx.company.findUnique({ where: { id }, lock: { strength: 'forUpdate', timeout: 20_000 } }),
+    ],
     ['an update', (tx) => tx.company.update({ where: { id }, data: { count: 1 } })],
     ['raw SQL', (tx) => tx.$executeRaw`UPDATE "Company" SET count = 1 WHERE id = ${id}`],
     ['$advisoryLock', (tx) => tx.$advisoryLock(id)],
@@ -118,7 +121,9 @@ describe('an abort at another moment', () => {
     const holder = await held(small.prisma, (tx) => tx.company.count())
     const controller = new AbortController()
     let ran = false
-    const run = rejectionOf(small.prisma.$transactionWithRetry(async () => Promise.resolve((ran = true)), { signal: controller.signal, maxWait: 20_000 }))
+    const run = rejectionOf(
+      small.prisma.$transactionWithRetry(async () => Promise.resolve((ran = true)), { signal: controller.signal, maxWait: 20_000 }),
+    )
     await waitUntil('the transaction waits for the pool', async () => {
       await database.sql`SELECT 1`
       return small.pool.waitingCount > 0 || undefined
@@ -173,7 +178,11 @@ describe('an abort at another moment', () => {
         attempts = attempt
         await tx.$executeRaw`DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '40001'; END $$`
       },
-      { signal: controller.signal, retry: { baseDelay: 60_000, maxDelay: 60_000, deadline: 600_000 }, onRetry: () => setImmediate(() => controller.abort(why)) as never },
+      {
+        signal: controller.signal,
+        retry: { baseDelay: 60_000, maxDelay: 60_000, deadline: 600_000 },
+        onRetry: () => setImmediate(() => controller.abort(why)) as never,
+      },
     )
     expect(await rejectionOf(run)).toBe(why)
     expect(attempts).toBe(1)
@@ -182,10 +191,13 @@ describe('an abort at another moment', () => {
   test('in onRetry ends the retries', async () => {
     const controller = new AbortController()
     const why = reason()
-    const run = prisma.$transactionWithRetry((tx) => tx.$executeRaw`DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '40001'; END $$`, {
-      signal: controller.signal,
-      onRetry: () => controller.abort(why),
-    })
+    const run = prisma.$transactionWithRetry(
+      (tx) => tx.$executeRaw`DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '40001'; END $$`,
+      {
+        signal: controller.signal,
+        onRetry: () => controller.abort(why),
+      },
+    )
     expect(await rejectionOf(run)).toBe(why)
   })
 
@@ -226,8 +238,8 @@ describe('an abort at another moment', () => {
     let listeners = 0
     const add = signal.addEventListener.bind(signal)
     const remove = signal.removeEventListener.bind(signal)
-    signal.addEventListener = ((...args: Parameters<typeof add>) => (listeners++, add(...args))) as typeof add
-    signal.removeEventListener = ((...args: Parameters<typeof remove>) => (listeners--, remove(...args))) as typeof remove
+    signal.addEventListener = ((...args: Parameters<typeof add>) => (listeners++, add(...args)))
+    signal.removeEventListener = ((...args: Parameters<typeof remove>) => (listeners--, remove(...args)))
     for (let run = 0; run < 3; run++) await prisma.$transactionWithRetry((tx) => tx.company.count(), { signal })
     await rejectionOf(prisma.$transactionWithRetry(() => Promise.reject(reason()), { signal }))
     expect(listeners).toBe(0)
@@ -306,7 +318,8 @@ describe('200 aborts of lock waits', () => {
               // Aborted now, a little later and much later: before, while and after the server waits.
               if (round % 3 === 0) setImmediate(() => controller.abort('aborted'))
               if (round % 3 === 1) setTimeout(() => controller.abort('aborted'), round % 5)
-              if (round % 3 === 2) waitUntilSessionsBlocked(database.sql, 1).then(() => controller.abort('aborted'), bystanders.push.bind(bystanders))
+              if (round % 3 === 2)
+                waitUntilSessionsBlocked(database.sql, 1).then(() => controller.abort('aborted'), bystanders.push.bind(bystanders))
               await tx.company.findUnique({ where: { id }, lock: 'forUpdate' })
             },
             { signal: controller.signal, maxWait: 20_000 },

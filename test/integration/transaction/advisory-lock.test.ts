@@ -14,8 +14,10 @@ beforeAll(() => {
   prisma = createClient(database).prisma
 })
 
-const hold = (key: Parameters<typeof advisoryLockKey>[0], options?: AdvisoryLockOptions) => held(prisma, (tx) => tx.$advisoryLock(key, options))
-const take = (key: Parameters<typeof advisoryLockKey>[0], options?: AdvisoryLockOptions) => prisma.$transaction((tx) => tx.$advisoryLock(key, options))
+const hold = (key: Parameters<typeof advisoryLockKey>[0], options?: AdvisoryLockOptions) =>
+  held(prisma, (tx) => tx.$advisoryLock(key, options))
+const take = (key: Parameters<typeof advisoryLockKey>[0], options?: AdvisoryLockOptions) =>
+  prisma.$transaction((tx) => tx.$advisoryLock(key, options))
 
 interface AdvisoryLock {
   readonly pid: number
@@ -157,13 +159,16 @@ describe('with a timeout', () => {
 })
 
 describe('the key', () => {
-  test.each([42, 42n, -1, 0, 2 ** 32 + 5, Number.MAX_SAFE_INTEGER, -(2n ** 63n), 2n ** 63n - 1n])('%s is the number that other programs lock', async (key) => {
-    await database.sql.begin(async (sql) => {
-      await sql`SELECT pg_advisory_xact_lock(${String(key)}::text::bigint)`
-      await expectRejection(take(key, { nowait: true }), LockNotAvailableError)
-    })
-    await take(key, { nowait: true })
-  })
+  test.each([42, 42n, -1, 0, 2 ** 32 + 5, Number.MAX_SAFE_INTEGER, -(2n ** 63n), 2n ** 63n - 1n])(
+    '%s is the number that other programs lock',
+    async (key) => {
+      await database.sql.begin(async (sql) => {
+        await sql`SELECT pg_advisory_xact_lock(${String(key)}::text::bigint)`
+        await expectRejection(take(key, { nowait: true }), LockNotAvailableError)
+      })
+      await take(key, { nowait: true })
+    },
+  )
 
   test('of a string or tuple is the number that advisoryLockKey tells', async () => {
     for (const key of ['report', '', ['report', 1], [1n]] as const) {

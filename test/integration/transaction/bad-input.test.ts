@@ -36,15 +36,20 @@ const junk = fc.oneof(
   fc.anything({ withBigInt: true, withDate: true, withMap: true, withTypedArray: true, withNullPrototype: true, withSparseArray: true }),
   fc.constantFrom(NaN, Infinity, -Infinity, -0, 0.5, -1, 2 ** 31, 2 ** 53, '', '1', true, null, [], {}, Symbol('s'), () => 1),
 )
-const milliseconds = fc.oneof(fc.constantFrom(0, -1, 0.5, NaN, Infinity, 2 ** 31, '5', null, true, 5n, [5], {}), junk).filter(
-  (value) => value !== undefined && !(Number.isInteger(value) && (value as number) >= 1 && (value as number) < 2 ** 31),
-)
+const milliseconds = fc
+  .oneof(fc.constantFrom(0, -1, 0.5, NaN, Infinity, 2 ** 31, '5', null, true, 5n, [5], {}), junk)
+  .filter((value) => value !== undefined && !(Number.isInteger(value) && (value as number) >= 1 && (value as number) < 2 ** 31))
 const count = (min: number) => milliseconds.filter((value) => !(Number.isInteger(value) && (value as number) >= min))
 const notAFunction = junk.filter((value) => value !== undefined && typeof value !== 'function')
 const defined = junk.filter((value) => value !== undefined)
 const notAnObject = junk.filter((value) => value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value)))
 const unknownKey = (known: string[]) =>
-  fc.tuple(fc.string().filter((key) => !known.includes(key) && key !== '__proto__'), junk).map(([key, value]) => ({ [key]: value }))
+  fc
+    .tuple(
+      fc.string().filter((key) => !known.includes(key) && key !== '__proto__'),
+      junk,
+    )
+    .map(([key, value]) => ({ [key]: value }))
 
 const LEVELS = ['ReadUncommitted', 'ReadCommitted', 'RepeatableRead', 'Serializable']
 const badRetry = fc.oneof(
@@ -53,7 +58,12 @@ const badRetry = fc.oneof(
   fc.record({ deadline: count(0) }),
   fc.record({ baseDelay: count(0) }),
   fc.record({ maxDelay: count(0) }),
-  fc.record({ on: fc.oneof(fc.constantFrom('DEADLOCK', ['AMBIGUOUS_COMMIT'], ['deadlock'], [null]), notAnObject.filter((value) => !Array.isArray(value))) }),
+  fc.record({
+    on: fc.oneof(
+      fc.constantFrom('DEADLOCK', ['AMBIGUOUS_COMMIT'], ['deadlock'], [null]),
+      notAnObject.filter((value) => !Array.isArray(value)),
+    ),
+  }),
   unknownKey(['attempts', 'deadline', 'baseDelay', 'maxDelay', 'on']),
 )
 const KEYS = ['isolationLevel', 'maxWait', 'timeout', 'lockTimeout', 'signal', 'retry', 'onRetry']
@@ -98,7 +108,10 @@ test('$transactionWithRetry refuses 1,000 bad options, and sends nothing', async
 test('$transactionWithRetry refuses what is no function', async () => {
   const before = sent()
   await fc.assert(
-    fc.asyncProperty(junk.filter((value) => typeof value !== 'function'), (fn) => isRefused(() => prisma.$transactionWithRetry(fn as never))),
+    fc.asyncProperty(
+      junk.filter((value) => typeof value !== 'function'),
+      (fn) => isRefused(() => prisma.$transactionWithRetry(fn as never)),
+    ),
     RUNS,
   )
   expect(sent()).toBe(before)
@@ -108,7 +121,9 @@ test('withLock refuses 1,000 bad options, and sends nothing', async () => {
   const badLock = fc.record({ lock: defined.filter((value) => typeof value !== 'object') })
   const before = sent()
   await fc.assert(
-    fc.asyncProperty(fc.oneof(badOptions, badLock), (options) => isRefused((run) => prisma.company.withLock({ where: { id } }, run, options as never))),
+    fc.asyncProperty(fc.oneof(badOptions, badLock), (options) =>
+      isRefused((run) => prisma.company.withLock({ where: { id } }, run, options as never)),
+    ),
     RUNS,
   )
   expect(sent() - before).toBeLessThanOrEqual(RUNS.numRuns)
@@ -146,7 +161,10 @@ test('$advisoryLock refuses 1,000 bad keys and options, and its transaction comm
     async (tx) => {
       await fc.assert(
         fc.asyncProperty(
-          fc.oneof(badKey.map((key) => [key] as const), badChoice.map((options) => ['key', options] as const)),
+          fc.oneof(
+            badKey.map((key) => [key] as const),
+            badChoice.map((options) => ['key', options] as const),
+          ),
           ([key, options]) => isRefused(() => tx.$advisoryLock(key as never, options as never)),
         ),
         RUNS,

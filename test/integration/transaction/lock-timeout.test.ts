@@ -45,7 +45,10 @@ describe('inside $transactionWithRetry the limit of a lock wait', () => {
 
 type Take = (tx: Tx, which: 'held' | 'free') => PromiseLike<unknown>
 const takes: [string, Take][] = [
-  ['a find with a timeout', (tx, which) => tx.company.findUnique({ where: { id: which === 'held' ? id : free }, lock: { strength: 'forUpdate', timeout: 30 } })],
+  [
+    'a find with a timeout',
+    (tx, which) => tx.company.findUnique({ where: { id: which === 'held' ? id : free }, lock: { strength: 'forUpdate', timeout: 30 } }),
+  ],
   ['$advisoryLock with a timeout', (tx, which) => tx.$advisoryLock(which, { timeout: 30 })],
 ]
 
@@ -88,7 +91,9 @@ describe.each(takes)('%s', (_, take) => {
     whileHeld(async () => {
       const result = await prisma.$transactionWithRetry(
         async (tx) => {
-          const error: unknown = await tx.$transaction((nested) => take(nested, 'held') as Promise<unknown>).catch((reason: unknown) => reason)
+          const error: unknown = await tx
+            .$transaction((nested) => take(nested, 'held') as Promise<unknown>)
+            .catch((reason: unknown) => reason)
           return { error, limit: await limitOf(tx) }
         },
         { lockTimeout: 1_234 },

@@ -114,11 +114,14 @@ describe('retry.on', () => {
   const lockWhileHeld = async (on: ('LOCK_TIMEOUT' | 'DEADLOCK')[]) => {
     const holder = await held(prisma, (tx) => tx.company.findUnique({ where: { id: a }, lock: 'forUpdate' }))
     const released: Promise<void>[] = []
-    const run = prisma.$transactionWithRetry((tx, { attempt }) => tx.company.findUnique({ where: { id: a }, lock: 'forUpdate' }).then(() => attempt), {
-      lockTimeout: 50,
-      retry: { on, baseDelay: 0 },
-      onRetry: () => void released.push(holder.rollback()),
-    })
+    const run = prisma.$transactionWithRetry(
+      (tx, { attempt }) => tx.company.findUnique({ where: { id: a }, lock: 'forUpdate' }).then(() => attempt),
+      {
+        lockTimeout: 50,
+        retry: { on, baseDelay: 0 },
+        onRetry: () => void released.push(holder.rollback()),
+      },
+    )
     return run.finally(() => Promise.all([...released, holder.rollback()]))
   }
 
