@@ -23,5 +23,5 @@ for (const anomaly of anomalies) {
   verdicts.set(anomaly, reports)
 }
 await mkdir(docs, { recursive: true })
-await writeFile(`${docs}/isolation.md`, await renderIsolationTable(verdicts))
+await writeFile(`${docs}/isolation.md`, renderIsolationTable(verdicts))
 console.log('Wrote docs/isolation.md.')

@@ -1,4 +1,3 @@
-import { format } from 'prettier'
 import type { ExploreReport } from 'rowlock/testing'
 import { type Anomaly, type Level, LEVELS } from './anomaly.js'
 
@@ -6,18 +5,17 @@ import { type Anomaly, type Level, LEVELS } from './anomaly.js'
 export type Verdicts = ReadonlyMap<Level, ExploreReport>
 
 /** `docs/isolation.md`, from the reports of every anomaly. */
-export function renderIsolationTable(verdicts: ReadonlyMap<Anomaly, Verdicts>): Promise<string> {
+export function renderIsolationTable(verdicts: ReadonlyMap<Anomaly, Verdicts>): string {
   const rows = [...verdicts].map(([{ name, title }, reports]) => {
     const cells = LEVELS.map((level) => describe(reports.get(level)!))
     return `| ${name} | ${title} | ${cells.join(' | ')} |`
   })
-  const table = `${INTRODUCTION}
+  return `${INTRODUCTION}
 | Anomaly | What happens | ${LEVELS.join(' | ')} |
 | --- | --- | ${LEVELS.map(() => '---').join(' | ')} |
 ${rows.join('\n')}
 
 ${NOTES}`
-  return format(table, { parser: 'markdown' })
 }
 
 function describe(report: ExploreReport): string {

@@ -1,4 +1,4 @@
-import { type Anomaly, valueOf } from './anomaly.js'
+import { type Anomaly, type Item, valueOf } from './anomaly.js'
 
 /** What the one snapshot of REPEATABLE READ prevents, and its refusal to write on top of a newer row. */
 export const skewAnomalies: readonly Anomaly[] = [
@@ -44,7 +44,7 @@ export const skewAnomalies: readonly Anomaly[] = [
         await sql.write('UPDATE item SET value = 18 WHERE id = 2')
       },
     },
-    happened: ({ returned }) => returned('t1') !== undefined && returned('t1')[0].value + returned('t1')[1].value !== 30,
+    happened: ({ returned }) => returned('t1') !== undefined && sumOf(returned('t1')) !== 30,
   },
   {
     name: 'G-single, predicate dependencies',
@@ -89,3 +89,5 @@ export const skewAnomalies: readonly Anomaly[] = [
     happened: ({ returned, rows }) => returned('t2') !== undefined && (valueOf(rows, 1) !== 12 || valueOf(rows, 2) !== 18),
   },
 ]
+
+const sumOf = (items: readonly Item[]): number => items.reduce((sum, { value }) => sum + value, 0)
