@@ -56,9 +56,6 @@ function noteWait(moment: Moment, waiting: Set<number>): void {
 }
 
 function toRow(moment: Moment, { names, width, waiting, marked }: Lanes): Cell[] {
-  if (moment.kind === 'time') {
-    return ['', { content: `time moves on by ${moment.milliseconds} ms`, colSpan: names.length, hAlign: 'center' }]
-  }
   const lanes = names.map((_, actor) => laneOf(moment, actor, names, width) ?? (waiting.has(actor) ? '┆' : ''))
   return [stepOf(moment, marked), ...lanes]
 }
@@ -68,7 +65,8 @@ function stepOf(moment: Moment, marked: readonly number[]): string {
   return `${marked.includes(moment.step) ? '►' : ' '}${String(moment.step).padStart(3)}`
 }
 
-function laneOf(moment: Exclude<Moment, { kind: 'time' }>, actor: number, names: readonly string[], width: number): string | undefined {
+function laneOf(moment: Moment, actor: number, names: readonly string[], width: number): string | undefined {
+  if (moment.kind === 'time') return `~ ${moment.milliseconds} ms pass`
   if (moment.kind === 'deadlock')
     return moment.actors.includes(actor) ? `deadlock: ${actor === moment.victim ? 'ended as its victim' : 'goes on'}` : undefined
   if (moment.actor !== actor) return undefined

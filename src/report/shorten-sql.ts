@@ -4,16 +4,22 @@ import { closingOf, isWord, nextWord, type Token, tokenize } from './sql-tokens.
 
 /** The longest a shortened statement is, in characters, beside its locking clause. */
 const MAX_LENGTH = 110
+const MAX_TOKENS = 2_000
 
 /**
  * A statement as a person would write it down: without schema, quotes, column lists and what Prisma adds to
  * every query, with short parameter values filled in. The locking clause is always there, whole.
  */
 export function shortenSql(sql: string, args: readonly unknown[]): string {
-  const tokens = PASSES.reduce<readonly Token[]>((before, pass) => pass(before, args), tokenize(sql))
+  const tokens = PASSES.reduce<readonly Token[]>((before, pass) => pass(before, args), shorterList(tokenize(sql)))
   const lock = indexOfLock(tokens)
   const body = inOneLine(write(tokens.slice(0, lock), args))
   return [cut(body), inOneLine(write(tokens.slice(lock), args))].filter((part) => part !== '').join(' ')
+}
+
+/** Of a statement with thousands of rows nobody sees the end; its locking clause stays. */
+function shorterList(tokens: readonly Token[]): readonly Token[] {
+  return tokens.length <= MAX_TOKENS ? tokens : [...tokens.slice(0, MAX_TOKENS), ...tokens.slice(Math.max(MAX_TOKENS, indexOfLock(tokens)))]
 }
 
 /** The first table that a statement names, without its schema. */
