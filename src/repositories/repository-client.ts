@@ -164,7 +164,6 @@ interface RepositoryModels {
 export interface FreeSeat {
   eventId: number
   userId: null
-  seat: { not: null }
 }
 
 interface RecordKey {

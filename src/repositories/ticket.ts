@@ -165,7 +165,8 @@ async function soldOut(tx: Tx, eventId: number): Promise<SoldOutError | EventNot
   return (await tx.event.findUnique({ where: { id: eventId } })) ? new SoldOutError(eventId) : new EventNotFoundError(eventId)
 }
 
-const freeSeat = (eventId: number): FreeSeat => ({ eventId, userId: null, seat: { not: null } })
+// A ticket without a buyer is a seat: one from `Event.remaining` exists only once it is sold.
+const freeSeat = (eventId: number): FreeSeat => ({ eventId, userId: null })
 
 function parseInput(input: BuyTicketInput): BuyTicketInput {
   assertKnownOptions(input, ['eventId', 'userId'], 'input')

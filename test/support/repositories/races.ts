@@ -12,7 +12,7 @@ export interface RaceOutcome {
 /** What a race says when the database or the number of successes is wrong, and not the set-up. */
 export const LOST = /: expected|ledger is not consistent/
 
-/** Starts all calls at once. The outcome holds only what the database cannot tell. */
+/** Starts all calls at once, at most as many as the pool has connections: a wait for one may end in an error. The outcome holds only what the database cannot tell. */
 async function race(calls: readonly (() => Promise<unknown>)[], successes: number): Promise<RaceOutcome> {
   const results = await Promise.allSettled(calls.map((call) => call()))
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
@@ -43,10 +43,10 @@ export async function raceFirstCredits(world: World, credit: Operation<{ userId:
   await checkLedger(world.other)
 }
 
-/** 30 withdrawals of 10 from a wallet of 100: ten get their money. */
+/** 16 withdrawals of 10 from a wallet of 100: ten get their money. */
 export async function raceWithdrawals(world: World, withdraw: Operation<{ userId: number; amount: number }>): Promise<RaceOutcome> {
   const { userId, walletId } = await createWallet(world, 100)
-  const outcome = await race(times(30, () => withdraw({ userId, amount: 10 })), 10)
+  const outcome = await race(times(16, () => withdraw({ userId, amount: 10 })), 10)
   expect(await balanceOf(world, userId), 'balance').toBe(0)
   await checkLedger(world.other, { walletId, successes: 10, kind: 'WITHDRAWAL' })
   return outcome
@@ -57,11 +57,11 @@ export interface CountOperations {
   readonly decrement: Operation<{ company: string; count: number }>
 }
 
-/** 15 increments by 3 and 15 decrements by 2 of a count of 100: all count. */
+/** 8 increments by 3 and 8 decrements by 2 of a count of 100: all count. */
 export async function raceCounts(world: World, { increment, decrement }: CountOperations): Promise<void> {
   const company = await createCompany(world, 100)
-  await race([...times(15, () => increment({ company, count: 3 })), ...times(15, () => decrement({ company, count: 2 }))], 30)
-  expect(await countOf(world, company), 'count').toBe(115)
+  await race([...times(8, () => increment({ company, count: 3 })), ...times(8, () => decrement({ company, count: 2 }))], 16)
+  expect(await countOf(world, company), 'count').toBe(108)
 }
 
 /** 12 decrements of a count of 5: five count. */

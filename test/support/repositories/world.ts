@@ -9,7 +9,7 @@ export interface World {
   readonly sql: postgres.Sql
 }
 
-export function createWorld(database: TestDatabase, prisma = createClient(database, { poolSize: 10 }).prisma): World {
+export function createWorld(database: TestDatabase, prisma = createClient(database, { poolSize: 16 }).prisma): World {
   return { prisma, other: createClient(database, { poolSize: 3 }).prisma, sql: database.sql }
 }
 
