@@ -29,7 +29,7 @@ const softDelete = Prisma.defineExtension({
       async $allOperations({ operation, args, query }) {
         if (!operation.startsWith('find')) return query(args)
         const { where } = args as { where?: object }
-        return query({ ...args, where: { ...where, count: { gt: 0 } } } as typeof args)
+        return query({ ...args, where: { ...where, count: { gt: 0 } } })
       },
     },
   },

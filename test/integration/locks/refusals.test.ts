@@ -28,7 +28,7 @@ let untyped: Untyped
 
 beforeAll(async () => {
   prisma = createLoggingClient()
-  untyped = prisma as unknown as Untyped
+  untyped = prisma
   await prisma.company.createMany({ data: [{ name: 'a' }, { name: 'b' }] })
 })
 beforeEach(() => {
@@ -188,6 +188,6 @@ describe('1,000 generated bad inputs', () => {
 
 test('lockable refuses what is no PostgreSQL adapter', () => {
   for (const adapter of [undefined, null, {}, 'pg', { connect: 1 }, { connect: () => undefined, provider: 'sqlite' }]) {
-    expect(() => lockable(adapter as never)).toThrowError(expect.objectContaining({ code: 'INVALID_OPTION', option: 'adapter' }))
+    expect(() => lockable(adapter as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option: 'adapter' }))
   }
 })

@@ -74,7 +74,7 @@ test('withLock waits as long as it is told', async () => {
 })
 
 test('withLock says when the row is gone, also when it goes while waiting', async () => {
-  await expect(prisma.company.withLock({ where: { id: 0 } }, async () => 'never')).rejects.toThrowError(RecordNotFoundError)
+  await expect(prisma.company.withLock({ where: { id: 0 } }, async () => 'never')).rejects.toThrow(RecordNotFoundError)
   const holder = await held(prisma, (tx) => tx.company.delete({ where: { id } }))
   const waiting = prisma.company.withLock({ where: { id } }, async () => 'never')
   await waitUntilSessionsBlocked(database.sql, 1)
@@ -104,13 +104,13 @@ test('a lock dies with its session', async () => {
 
 test('withLock refuses to run inside a transaction', async () => {
   await prisma.$transaction(async (tx) => {
-    await expect(tx.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrowError(LockNotSupportedError)
+    await expect(tx.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrow(LockNotSupportedError)
   })
   await prisma.company.withLock({ where: { id } }, async () => {
-    await expect(prisma.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrowError(LockNotSupportedError)
+    await expect(prisma.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrow(LockNotSupportedError)
   })
 })
 
 test('withLock refuses unknown options', async () => {
-  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { timeOut: 5 } as never)).rejects.toThrowError(InvalidOptionError)
+  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { timeOut: 5 } as never)).rejects.toThrow(InvalidOptionError)
 })
