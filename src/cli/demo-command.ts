@@ -56,9 +56,8 @@ async function runDemoCommand({ json = false, only = SCENARIOS }: DemoCommandOpt
   } catch (error) {
     await display.close()
     const exitCode = interruption.exitCode()
-    if (exitCode !== undefined) return exitCode
-    console.error(explain(error))
-    return ExitCode.failed
+    console.error(exitCode === undefined ? explain(error) : 'rowlock demo: Interrupted; its processes and its database are gone.')
+    return exitCode ?? ExitCode.failed
   }
 }
 

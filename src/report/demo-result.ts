@@ -73,7 +73,10 @@ function judgeScenario({ title, versions }: DemoScenarioResult): string[] {
   const naive = versions.filter(({ version }) => version === 'naive')
   const others = versions.filter(({ version }) => version !== 'naive')
   if (naive.length === 0 || others.length === 0) return [`${title}: the naive or the locked version was not run.`]
-  return [...naive.filter(isRight).map((version) => describeLuck(title, version)), ...others.flatMap((version) => describeFault(title, version))]
+  return [
+    ...naive.filter(isRight).map((version) => describeLuck(title, version)),
+    ...others.flatMap((version) => describeFault(title, version)),
+  ]
 }
 
 function describeLuck(title: string, { rounds }: DemoVersionResult): string {

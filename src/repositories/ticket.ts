@@ -122,10 +122,7 @@ async function lockEvent(tx: Tx, eventId: number): Promise<EventRow> {
  * console.log(`Your seat is number ${ticket.seat}`)
  * ```
  */
-export async function buyAnyTicket(
-  db: RepositoryClient<'user' | 'event' | 'ticket'>,
-  input: BuyTicketInput,
-): Promise<BuyAnyTicketResult> {
+export async function buyAnyTicket(db: RepositoryClient<'user' | 'event' | 'ticket'>, input: BuyTicketInput): Promise<BuyAnyTicketResult> {
   const { eventId, userId } = parseInput(input)
   return inTransaction(db, (tx) => runBuyAnyTicket(tx, eventId, userId))
 }

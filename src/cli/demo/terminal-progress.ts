@@ -36,7 +36,8 @@ export function createTerminalProgress(scenarios: readonly Scenario[]): Terminal
     const step = steps[current]
     if (event.type === 'started') steps[current++]?.end(`PostgreSQL is running (${event.database})`)
     else if (event.type === 'scenario') versions.length = 0
-    else if (event.type === 'version') step?.show([...versions, `${event.version}: racing${event.round > 1 ? ` once more, right by luck` : ''}`])
+    else if (event.type === 'version')
+      step?.show([...versions, `${event.version}: racing${event.round > 1 ? ` once more, right by luck` : ''}`])
     else if (event.type === 'racing') {
       const { requests, fulfilled, rejected } = event.progress
       step?.show([...versions, `racing: ${fulfilled + rejected} of ${requests} answered`])

@@ -81,7 +81,8 @@ test('a row that is not there is an error that names it', async () => {
 
 test('nowait and timeout hold for every row; skipLocked is refused', async () => {
   const holder = await held(prisma, (tx) => tx.wallet.findUnique({ where: { userId: 3 }, lock: 'forUpdate' }))
-  const lock = (option: Parameters<typeof lockInOrder>[2]) => prisma.$transaction((tx) => lockInOrder(tx, [{ model: 'wallet', where: { userId: 3 } }], option))
+  const lock = (option: Parameters<typeof lockInOrder>[2]) =>
+    prisma.$transaction((tx) => lockInOrder(tx, [{ model: 'wallet', where: { userId: 3 } }], option))
   await expect(lock({ strength: 'forUpdate', nowait: true })).rejects.toMatchObject({ code: 'LOCK_NOT_AVAILABLE' })
   await expect(lock({ strength: 'forUpdate', timeout: 30 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
   await expect(lock({ strength: 'forUpdate', skipLocked: true })).rejects.toMatchObject({ code: 'INVALID_OPTION' })

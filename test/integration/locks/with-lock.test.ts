@@ -68,8 +68,14 @@ test('withLock takes another lock in the find or in the options, and select', as
 test('withLock waits as long as it is told', async () => {
   const holder = await held(prisma, (tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }))
   const lock = { strength: 'forUpdate', timeout: 50 } as const
-  await expect(prisma.company.withLock({ where: { id }, lock }, async () => 'never')).rejects.toMatchObject({ code: 'LOCK_TIMEOUT', model: 'Company', blockers: [{ pid: holder.pid }] })
-  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { lockTimeout: 50 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
+  await expect(prisma.company.withLock({ where: { id }, lock }, async () => 'never')).rejects.toMatchObject({
+    code: 'LOCK_TIMEOUT',
+    model: 'Company',
+    blockers: [{ pid: holder.pid }],
+  })
+  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { lockTimeout: 50 })).rejects.toMatchObject({
+    code: 'LOCK_TIMEOUT',
+  })
   await holder.rollback()
 })
 

@@ -58,7 +58,10 @@ test.each([
 })
 
 test('the coupon table is replaceable, in any order', async () => {
-  const coupons = [{ from: '20.50', value: '2.50' }, { from: 10, value: 1 }]
+  const coupons = [
+    { from: '20.50', value: '2.50' },
+    { from: 10, value: 1 },
+  ]
   const earned = async (amount: string) => (await credit(world.prisma, { userId: await createUser(world), amount }, { coupons })).coupon
   expect(Number((await earned('20.50'))?.value)).toBe(2.5)
   expect(Number((await earned('20.49'))?.value)).toBe(1)
@@ -92,7 +95,12 @@ test('withdraw refuses to overdraw with the balance and the amount, and takes al
   const { userId } = await createWallet(world, 10)
   const refused = withdraw(world.prisma, { userId, amount: '10.01' })
   await expect(refused).rejects.toBeInstanceOf(InsufficientBalanceError)
-  await expect(refused).rejects.toMatchObject({ code: 'INSUFFICIENT_BALANCE', userId, balance: new Decimal(10), amount: new Decimal('10.01') })
+  await expect(refused).rejects.toMatchObject({
+    code: 'INSUFFICIENT_BALANCE',
+    userId,
+    balance: new Decimal(10),
+    amount: new Decimal('10.01'),
+  })
   await expect(withdraw(world.prisma, { userId, amount: 10 })).resolves.toMatchObject({ balance: new Decimal(0) })
   await checkLedger(world.other)
 })

@@ -35,7 +35,8 @@ export const transferScenario: Scenario = {
         const done = credits - walletIds.length
         const findings: string[] = []
         const total = wallets.map(({ balance }) => balance).reduce((sum, balance) => sum.plus(balance))
-        if (!total.equals(2 * BALANCE)) findings.push(`Together the wallets hold ${total.toFixed(2)} instead of ${(2 * BALANCE).toFixed(2)}.`)
+        if (!total.equals(2 * BALANCE))
+          findings.push(`Together the wallets hold ${total.toFixed(2)} instead of ${(2 * BALANCE).toFixed(2)}.`)
         if (wallets.some(({ balance, ledger }) => !balance.equals(ledger))) findings.push('A balance is not the sum of its ledger.')
         return { lost: { amount: Math.abs(TRANSFERS - done), unit: 'transfers' }, findings }
       },

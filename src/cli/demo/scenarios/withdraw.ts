@@ -35,7 +35,16 @@ export const withdrawScenario: Scenario = {
           findings.push(`The wallet still says ${balance.toFixed(2)}, the ledger adds up to ${ledger.toFixed(2)}.`)
         }
         if (!ledger.equals(BALANCE - paid)) findings.push('The ledger does not have one entry for each success.')
-        return { lost: { amount: balance.minus(BALANCE - paid).abs().toNumber(), unit: 'money' }, findings }
+        return {
+          lost: {
+            amount: balance
+              .minus(BALANCE - paid)
+              .abs()
+              .toNumber(),
+            unit: 'money',
+          },
+          findings,
+        }
       },
     }
   },
