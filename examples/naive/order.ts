@@ -1,13 +1,2 @@
-import type { PrismaClient } from '../../src/generated/prisma/client.js'
-
-interface NewOrder {
-  userId: number
-  orderId: string
-  amount: number
-}
-
-/** Wrong when run in parallel: two orders count the same orders before them, and one fails on the unique key. */
-export async function naivePlaceOrder(prisma: PrismaClient, { userId, orderId, amount }: NewOrder): Promise<void> {
-  const before = await prisma.order.count({ where: { userId } })
-  await prisma.order.create({ data: { id: orderId, userId, number: before + 1, amount } })
-}
+// In src/, because the published demo runs it and examples/ is not published.
+export { naivePlaceOrder } from '../../src/cli/demo/naive/order.js'

@@ -69,8 +69,7 @@ function withSkip(query: SqlQuery, placeholder: number, skip: number): SqlQuery 
 }
 
 // A row's ctid is its place in the table. It cannot change while we hold the row's lock.
-const addRowId = ({ selectList, rootAlias }: SelectStatement) =>
-  `${selectList.trimEnd()}, ${rootAlias}.ctid::text AS "rowlock.ctid" `
+const addRowId = ({ selectList, rootAlias }: SelectStatement) => `${selectList.trimEnd()}, ${rootAlias}.ctid::text AS "rowlock.ctid" `
 
 const rowIds = ({ rows }: SqlResultSet) => rows.map((row) => row.at(-1))
 

@@ -7,7 +7,11 @@ export function assertKnownOptions(options: unknown, known: readonly string[], p
   }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
-      throw new InvalidOptionError(`${path}.${key}`, (options as Record<string, unknown>)[key], `left out: the keys are ${known.join(', ')}`)
+      throw new InvalidOptionError(
+        `${path}.${key}`,
+        (options as Record<string, unknown>)[key],
+        `left out: the keys are ${known.join(', ')}`,
+      )
     }
   }
 }

@@ -24,7 +24,7 @@ export function paginatesInMemory({ cursor, orderBy }: Row): boolean {
 export async function readPageKeys({ args, model, operation, transaction, query }: QueryCall): Promise<Row[]> {
   if (transaction?.kind === 'batch') {
     throw new LockNotSupportedError(
-      'This cursor page takes two statements to lock, which `$transaction([…])` cannot run; order by the cursor\'s own field, or use `$transaction(async (tx) => …)`.',
+      "This cursor page takes two statements to lock, which `$transaction([…])` cannot run; order by the cursor's own field, or use `$transaction(async (tx) => …)`.",
       { model: model.name },
     )
   }
@@ -34,7 +34,9 @@ export async function readPageKeys({ args, model, operation, transaction, query 
   const found = await query({ where, orderBy, cursor, take, skip, select }, many ? 'findMany' : 'findFirst')
   const keys = (many ? found : found === null ? [] : [found]) as Row[]
   if (keys.some((key) => Object.values(key).includes(null))) {
-    throw new LockNotSupportedError('The rows of this page have no key to lock them by, as a field of the cursor is null.', { model: model.name })
+    throw new LockNotSupportedError('The rows of this page have no key to lock them by, as a field of the cursor is null.', {
+      model: model.name,
+    })
   }
   return keys
 }

@@ -55,7 +55,9 @@ export async function lockInOrder<Tx, const Rows extends readonly RowToLock<Tx>[
   if (!Array.isArray(rows)) throw new InvalidOptionError('rows', rows, 'an array of { model, where }')
   const wanted = parseRows(tx, rows as readonly unknown[])
   if (!isTransactionClient(tx)) {
-    throw new LockOutsideTransactionError('`lockInOrder` was called outside a transaction; pass the client that `$transaction(async (tx) => …)` passes in.')
+    throw new LockOutsideTransactionError(
+      '`lockInOrder` was called outside a transaction; pass the client that `$transaction(async (tx) => …)` passes in.',
+    )
   }
 
   const found: Row[] = new Array<Row>(wanted.length)

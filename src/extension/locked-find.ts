@@ -36,10 +36,10 @@ export async function lockedFind(call: QueryCall): Promise<unknown> {
 
 /** @throws {LockNotSupportedError} when `lock` stands on an operation that cannot lock rows. */
 export function refuseLock({ operation, model, args }: QueryCall): never {
-  throw new LockNotSupportedError(
-    `\`${operation}\` cannot lock rows; \`lock\` is for ${Object.keys(RUNS_AS).join(', ')}.`,
-    { model: model.name, strength: typeof args['lock'] === 'string' ? args['lock'] : undefined },
-  )
+  throw new LockNotSupportedError(`\`${operation}\` cannot lock rows; \`lock\` is for ${Object.keys(RUNS_AS).join(', ')}.`, {
+    model: model.name,
+    strength: typeof args['lock'] === 'string' ? args['lock'] : undefined,
+  })
 }
 
 export const takesLock = (operation: string): boolean => Object.hasOwn(RUNS_AS, operation)

@@ -79,10 +79,7 @@ interface LedgerRow extends LedgerReport {
  * }
  * ```
  */
-export async function checkLedger(
-  prisma: LedgerClient,
-  options: CheckLedgerOptions = {},
-): Promise<LedgerReport> {
+export async function checkLedger(prisma: LedgerClient, options: CheckLedgerOptions = {}): Promise<LedgerReport> {
   const { successes, kind, walletId } = validate(prisma, options)
   const { counted, violations, ...report } = await readLedger(prisma, kind ?? null, walletId ?? null)
   const found = [...violations]
@@ -107,11 +104,7 @@ function violation(
 
 // One statement, because under READ COMMITTED two would see two states of a ledger still in use.
 // Amounts leave PostgreSQL as text: exact, and the same whatever the client makes of a numeric.
-async function readLedger(
-  prisma: LedgerClient,
-  kind: string | null,
-  walletId: number | null,
-): Promise<LedgerRow> {
+async function readLedger(prisma: LedgerClient, kind: string | null, walletId: number | null): Promise<LedgerRow> {
   const rows = await prisma.$queryRaw`
     WITH wallet AS (
       SELECT "id", "balance" FROM "Wallet" WHERE ${walletId}::int IS NULL OR "id" = ${walletId}::int

@@ -48,8 +48,6 @@ export interface RaceActor<Input, Client, Value> {
  * })
  * ```
  */
-export function defineRaceActor<Input, Value, Client = undefined>(
-  actor: RaceActor<Input, Client, Value>,
-): RaceActor<Input, Client, Value> {
+export function defineRaceActor<Input, Value, Client = undefined>(actor: RaceActor<Input, Client, Value>): RaceActor<Input, Client, Value> {
   return actor
 }

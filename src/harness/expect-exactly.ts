@@ -82,13 +82,10 @@ function describeRace(result: RaceResult, expected: number): string {
   ]
   const shown = rows.filter(([what, count]) => count > 0 || what === 'succeeded')
   const width = Math.max(...shown.map(([what]) => what.length))
-  const lines = shown.map(([what, count, example]) =>
-    `  ${what.padEnd(width)}  ${String(count).padStart(7)}  ${example}`.trimEnd(),
+  const lines = shown.map(([what, count, example]) => `  ${what.padEnd(width)}  ${String(count).padStart(7)}  ${example}`.trimEnd())
+  return [`Expected exactly ${expected} of ${requests} requests to succeed, ${concurrency} at a time; ${fulfilled} did.`, ...lines].join(
+    '\n',
   )
-  return [
-    `Expected exactly ${expected} of ${requests} requests to succeed, ${concurrency} at a time; ${fulfilled} did.`,
-    ...lines,
-  ].join('\n')
 }
 
 function describeValues({ values }: RaceResult): string {

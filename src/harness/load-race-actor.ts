@@ -17,15 +17,9 @@ export async function loadRaceActor(from: {
   }
   if (typeof exported === 'function') return { run: exported as RaceActor<unknown, unknown, unknown>['run'] }
   if (isActor(exported)) return exported
-  throw new TypeError(
-    `\`${from.exportName}\` of ${from.module} must be a function or come from defineRaceActor.`,
-  )
+  throw new TypeError(`\`${from.exportName}\` of ${from.module} must be a function or come from defineRaceActor.`)
 }
 
 function isActor(exported: unknown): exported is RaceActor<unknown, unknown, unknown> {
-  return (
-    typeof exported === 'object' &&
-    exported !== null &&
-    typeof (exported as { run?: unknown }).run === 'function'
-  )
+  return typeof exported === 'object' && exported !== null && typeof (exported as { run?: unknown }).run === 'function'
 }

@@ -23,7 +23,7 @@ const SCRIPT = 'migration.sql'
  *
  * @example
  * ```ts
- * const applied = await applyMigrations(process.env.DATABASE_URL, 'prisma/migrations')
+ * const applied = await applyMigrations('postgresql://localhost/app', 'prisma/migrations')
  * ```
  */
 export async function applyMigrations(url: string, folder: string): Promise<string[]> {
@@ -64,7 +64,7 @@ async function readMigration(baseDir: string, name: string): Promise<MigrationDi
   const file = join(baseDir, name, SCRIPT)
   const content = await readFile(file, 'utf8').then(
     (value) => ({ tag: 'ok' as const, value }),
-    (error: Error) => ({ tag: 'error' as const, value: error.message }),
+    (error: unknown) => ({ tag: 'error' as const, value: String(error) }),
   )
   return { path: name, migrationFile: { path: SCRIPT, content } }
 }

@@ -42,11 +42,7 @@ export class RaceClients<Client> {
     await Promise.all([...actorOf].map(([client, actor]) => closeInTime(client, actor, timeout, stop)))
   }
 
-  async #openOne(
-    create: (actor: number) => Client | PromiseLike<Client>,
-    actor: number,
-    stop: RaceStop,
-  ): Promise<void> {
+  async #openOne(create: (actor: number) => Client | PromiseLike<Client>, actor: number, stop: RaceStop): Promise<void> {
     try {
       const client = await create(actor)
       // The race ended while this client was in the making: nobody else will close it.
@@ -60,8 +56,7 @@ export class RaceClients<Client> {
 }
 
 async function closeInTime(client: unknown, actor: number, timeout: number, stop: RaceStop): Promise<void> {
-  const fail = (problem: string, cause?: unknown): void =>
-    stop.fail((result) => new RaceClientError(actor, problem, cause, result), cause)
+  const fail = (problem: string, cause?: unknown): void => stop.fail((result) => new RaceClientError(actor, problem, cause, result), cause)
   try {
     if ((await within(closeClient(client), timeout)) === 'late') fail(`did not close within ${timeout} ms`)
   } catch (error) {
@@ -75,8 +70,6 @@ async function connect(client: unknown): Promise<void> {
   if (typeof $connect === 'function') await $connect.call(client)
 }
 
-function isFactory<Client>(
-  source: RaceClientSource<Client>,
-): source is (actor: number) => Client | PromiseLike<Client> {
+function isFactory<Client>(source: RaceClientSource<Client>): source is (actor: number) => Client | PromiseLike<Client> {
   return typeof source === 'function'
 }

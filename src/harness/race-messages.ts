@@ -15,10 +15,7 @@ export interface RaceAssignment {
 
 /** From the parent, in this order: prepare, start, end; abort may come at any time and ends all. */
 export type MessageToWorker =
-  | RaceAssignment
-  | { readonly type: 'start' }
-  | { readonly type: 'end' }
-  | { readonly type: 'abort'; readonly message: string }
+  RaceAssignment | { readonly type: 'start' } | { readonly type: 'end' } | { readonly type: 'abort'; readonly message: string }
 
 /** From a worker, in this order: ready, events …, drained, ended; failed may come at any time. */
 export type MessageToParent =

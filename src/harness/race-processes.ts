@@ -5,14 +5,7 @@ import { findTypeScriptLoader } from './find-typescript-loader.js'
 import { MOST_REQUESTS } from './race.js'
 import { RaceProcessError } from './race-errors.js'
 import type { RaceAssignment } from './race-messages.js'
-import {
-  refuseUnknown,
-  requireInteger,
-  requireLimits,
-  requireObject,
-  requireText,
-  type RaceLimits,
-} from './race-options.js'
+import { refuseUnknown, requireInteger, requireLimits, requireObject, requireText, type RaceLimits } from './race-options.js'
 import { RaceProcess } from './race-process.js'
 import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
@@ -79,9 +72,7 @@ export interface RaceProcessesOptions extends RaceLimits {
  * expectExactlyOne(result)
  * ```
  */
-export async function raceProcesses<Value = unknown>(
-  options: RaceProcessesOptions,
-): Promise<RaceResult<Value>> {
+export async function raceProcesses<Value = unknown>(options: RaceProcessesOptions): Promise<RaceResult<Value>> {
   const settings = validate(options)
   const stop = new RaceStop(settings)
   const tally = new RaceTally<Value>(settings.requests, settings.concurrency)
@@ -98,10 +89,7 @@ export async function raceProcesses<Value = unknown>(
   return result
 }
 
-async function runWorkers(
-  workers: readonly RaceProcess[],
-  tally: Pick<RaceTally<unknown>, 'release'>,
-): Promise<void> {
+async function runWorkers(workers: readonly RaceProcess[], tally: Pick<RaceTally<unknown>, 'release'>): Promise<void> {
   await Promise.all(workers.map((worker) => worker.ready))
   tally.release()
   for (const worker of workers) worker.start()
@@ -168,8 +156,7 @@ function validate(options: RaceProcessesOptions): Settings {
     ...(options as RaceLimits & Pick<RaceProcessesOptions, 'onProgress'>),
     processes,
     requests,
-    concurrency:
-      concurrency === undefined ? requests : requireInteger('concurrency', concurrency, processes, requests),
+    concurrency: concurrency === undefined ? requests : requireInteger('concurrency', concurrency, processes, requests),
     module: requireModule(options['module']),
     exportName: requireText('exportName', options['exportName']),
     input: requireTransferable(options['input']),

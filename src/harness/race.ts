@@ -1,12 +1,5 @@
 import { RaceClients, type RaceClientSource } from './race-clients.js'
-import {
-  refuseUnknown,
-  requireFunction,
-  requireInteger,
-  requireLimits,
-  requireObject,
-  type RaceLimits,
-} from './race-options.js'
+import { refuseUnknown, requireFunction, requireInteger, requireLimits, requireObject, type RaceLimits } from './race-options.js'
 import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
 import { RaceTally } from './race-tally.js'
@@ -79,9 +72,7 @@ export interface RaceOptions<Client, Value> extends RaceLimits {
  * console.log(result.errors) // { RangeError: 199 }
  * ```
  */
-export async function race<Value, Client = undefined>(
-  options: RaceOptions<Client, Value>,
-): Promise<RaceResult<Value>> {
+export async function race<Value, Client = undefined>(options: RaceOptions<Client, Value>): Promise<RaceResult<Value>> {
   const { requests, concurrency = requests, run, client, onProgress } = validate(options)
   const tally = new RaceTally<Value>(requests, concurrency)
   const stop = new RaceStop(options)

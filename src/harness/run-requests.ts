@@ -60,9 +60,7 @@ async function runRequest<Value>(
 }
 
 // Apart from runRequest, so that an error of the reporting is never taken for one of the request.
-async function settle<Value>(
-  run: () => Value | PromiseLike<Value>,
-): Promise<{ value: Value } | { error: unknown }> {
+async function settle<Value>(run: () => Value | PromiseLike<Value>): Promise<{ value: Value } | { error: unknown }> {
   try {
     return { value: await run() }
   } catch (error) {

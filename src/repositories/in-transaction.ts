@@ -23,7 +23,7 @@ export async function inTransaction<R>(
   { repeatable = false }: RunOptions = {},
 ): Promise<R> {
   assertClient(db)
-  if (isTransactionClient(db)) return run(db as unknown as RepositoryTransaction)
+  if (isTransactionClient(db)) return run(db)
   return repeatable ? runUntilKnown(db, run) : db.$transactionWithRetry(run)
 }
 

@@ -136,10 +136,7 @@ interface RepositoryModels {
     findFirst(args: { where: FreeSeat; orderBy: { seat: 'asc' }; lock?: LockOption }): PromiseLike<TicketRow | null>
     findMany(args: { where: FreeSeat; orderBy: { seat: 'asc' } }): PromiseLike<TicketRow[]>
     create(args: { data: { eventId: number; userId: number; soldAt: Date } }): PromiseLike<TicketRow>
-    updateManyAndReturn(args: {
-      where: { id: number; userId: null }
-      data: { userId: number; soldAt: Date }
-    }): PromiseLike<TicketRow[]>
+    updateManyAndReturn(args: { where: { id: number; userId: null }; data: { userId: number; soldAt: Date } }): PromiseLike<TicketRow[]>
   }
   readonly order: {
     findUnique(args: { where: { id: string } }): PromiseLike<OrderRow | null>
@@ -164,7 +161,6 @@ interface RepositoryModels {
 export interface FreeSeat {
   eventId: number
   userId: null
-  seat: { not: null }
 }
 
 interface RecordKey {

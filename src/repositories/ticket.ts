@@ -122,10 +122,7 @@ async function lockEvent(tx: Tx, eventId: number): Promise<EventRow> {
  * console.log(`Your seat is number ${ticket.seat}`)
  * ```
  */
-export async function buyAnyTicket(
-  db: RepositoryClient<'user' | 'event' | 'ticket'>,
-  input: BuyTicketInput,
-): Promise<BuyAnyTicketResult> {
+export async function buyAnyTicket(db: RepositoryClient<'user' | 'event' | 'ticket'>, input: BuyTicketInput): Promise<BuyAnyTicketResult> {
   const { eventId, userId } = parseInput(input)
   return inTransaction(db, (tx) => runBuyAnyTicket(tx, eventId, userId))
 }
@@ -165,7 +162,8 @@ async function soldOut(tx: Tx, eventId: number): Promise<SoldOutError | EventNot
   return (await tx.event.findUnique({ where: { id: eventId } })) ? new SoldOutError(eventId) : new EventNotFoundError(eventId)
 }
 
-const freeSeat = (eventId: number): FreeSeat => ({ eventId, userId: null, seat: { not: null } })
+// A ticket without a buyer is a seat: one from `Event.remaining` exists only once it is sold.
+const freeSeat = (eventId: number): FreeSeat => ({ eventId, userId: null })
 
 function parseInput(input: BuyTicketInput): BuyTicketInput {
   assertKnownOptions(input, ['eventId', 'userId'], 'input')

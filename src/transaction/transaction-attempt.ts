@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { requestTransactionState, type TransactionState } from '../adapter/transaction-state.js'
 import { classifyError } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
-import { LockNotSupportedError, PoolTimeoutError, TransactionExpiredError } from '../core/errors.js'
+import { AmbiguousCommitError, LockNotSupportedError, PoolTimeoutError, TransactionExpiredError } from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
 import type { RawQueryClient } from './transaction-client.js'
 import type { TransactionSettings } from './transaction-options.js'
@@ -11,8 +11,8 @@ import type { TransactionSettings } from './transaction-options.js'
 // behind the waiting statement on the same connection.
 const BACKSTOP = 1_000
 const CANCEL_INTERVAL = 20
-// A server that can no longer be reached answers no ROLLBACK, and must not hold up the caller.
-const ROLLBACK_GRACE = 2_000
+// A server that can no longer be reached answers no ROLLBACK and no COMMIT, and must not hold up the caller.
+const ANSWER_GRACE = 2_000
 const TRANSACTION_API_ERROR = 'P2028'
 
 /**
@@ -34,6 +34,7 @@ export class TransactionAttempt {
   #failure: { readonly error: unknown } | undefined
   #deadline: NodeJS.Timeout | undefined
   #grace: NodeJS.Timeout | undefined
+  #giveUp: (() => void) | undefined
 
   constructor(settings: TransactionSettings) {
     this.#settings = settings
@@ -73,7 +74,7 @@ export class TransactionAttempt {
   async enter<R>(tx: RawQueryClient, fn: () => Promise<R>): Promise<R> {
     this.#entered = true
     this.#throwIfEnded()
-    this.#deadline = setTimeout(() => this.#endEarly(this.#expired()), this.#settings.timeout)
+    this.#deadline = setTimeout(() => this.#onDeadline(), this.#settings.timeout)
     await this.#takeHold(tx)
     this.#throwIfEnded()
     // The early end wins over an `fn` that waits for something else than the database.
@@ -145,21 +146,31 @@ export class TransactionAttempt {
     })
   }
 
+  #onDeadline(): void {
+    if (this.#state?.commit === 'sent') this.#giveUpSoon()
+    else this.#endEarly(this.#expired())
+  }
+
   /** Settles as the transaction does, or with the early end when that need not or cannot be waited for. */
   #unlessStuck<R>(transaction: Promise<R>): Promise<R> {
     return new Promise((resolve, reject) => {
-      const giveUp = () => reject(this.#endedEarly?.reason)
+      this.#giveUp = () => reject(this.#state?.commit === 'sent' ? unansweredCommit() : this.#endedEarly?.reason)
       const onEarlyEnd = () => {
         // While no connection has come there is nothing to roll back; Prisma hands it back when it comes.
-        if (!this.#entered) giveUp()
-        else this.#grace = setTimeout(giveUp, ROLLBACK_GRACE)
+        if (!this.#entered) this.#giveUp?.()
+        else this.#giveUpSoon()
       }
       this.signal.addEventListener('abort', onEarlyEnd, { once: true })
       transaction.then(resolve, reject)
     })
   }
 
+  #giveUpSoon(): void {
+    this.#grace = setTimeout(() => this.#giveUp?.(), ANSWER_GRACE)
+  }
+
   #explain(error: unknown): unknown {
+    if (error instanceof AmbiguousCommitError) return error
     if (this.#state?.commitError !== undefined) return this.#state.commitError
     if (this.#failure) return this.#explainFailure(this.#failure.error)
     if (this.#endedEarly) return this.#endedEarly.reason
@@ -181,4 +192,10 @@ export class TransactionAttempt {
       { cause },
     )
   }
+}
+
+function unansweredCommit(): AmbiguousCommitError {
+  return new AmbiguousCommitError(
+    'The COMMIT was sent and not answered in time: the transaction may have been committed; look its effect up before you run it again.',
+  )
 }

@@ -61,7 +61,7 @@ export async function temporaryFolder(): Promise<AsyncDisposable & { readonly pa
 export async function packTarball(folder: string): Promise<string> {
   const stage = join(folder, 'stage')
   await mkdir(stage)
-  await runBin('typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', join(stage, 'dist')])
+  await run(process.execPath, ['scripts/compile.mjs', join(stage, 'dist')])
   for (const file of await readdir(root)) {
     if (/^(package\.json|README\.md|CHANGELOG\.md|LICENSE|prisma)$/.test(file))
       await cp(join(root, file), join(stage, file), { recursive: true })

@@ -5,10 +5,12 @@ import type postgres from 'postgres'
  * locked, as the probe leaves out exactly the rows that someone holds.
  */
 export async function lockedRows(sql: postgres.Sql, table: string, id = 'id'): Promise<number[]> {
-  return sql.begin(async (tx) => {
-    const all = await tx.unsafe<Record<string, number>[]>(`SELECT ${id} AS id FROM ${table} ORDER BY 1`)
-    const free = await tx.unsafe<Record<string, number>[]>(`SELECT ${id} AS id FROM ${table} FOR UPDATE SKIP LOCKED`)
-    const freeIds = new Set(free.map((row) => row['id']))
-    return all.map((row) => row['id']!).filter((value) => !freeIds.has(value))
-  }) as Promise<number[]>
+  let locked: number[] = []
+  await sql.begin(async (tx) => {
+    const all = await tx.unsafe<{ id: number }[]>(`SELECT ${id} AS id FROM ${table} ORDER BY 1`)
+    const free = await tx.unsafe<{ id: number }[]>(`SELECT ${id} AS id FROM ${table} FOR UPDATE SKIP LOCKED`)
+    const freeIds = new Set(free.map((row) => row.id))
+    locked = all.map((row) => row.id).filter((value) => !freeIds.has(value))
+  })
+  return locked
 }

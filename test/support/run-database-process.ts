@@ -38,12 +38,12 @@ export async function runDatabaseProcess(
     env: { ...process.env, DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: temporary, ...env },
   })
   const ended = once(child, 'exit')
-  const lines = createInterface({ input: child.stdout! })
+  const lines = createInterface({ input: child.stdout })
   return {
     child,
     pid: child.pid!,
     ended,
-    url: async () => String(((await once(lines, 'line')) as [string])[0]),
+    url: async () => ((await once(lines, 'line')) as [string])[0],
     files: async () => (await readdir(temporary)).filter((name) => name.startsWith('rowlock-')),
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')

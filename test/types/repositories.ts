@@ -17,7 +17,9 @@ const assertEqual = <A, B>(_: Equal<A, B>) => undefined
 
 /** Every client with `rowLocks()` is accepted, whatever else it is extended with, and its transaction clients. */
 export async function acceptsAnyClientWithRowLocks() {
-  const withResult = { result: { wallet: { cents: { needs: { balance: true }, compute: ({ balance }: { balance: Decimal }) => balance.times(100) } } } } as const
+  const withResult = {
+    result: { wallet: { cents: { needs: { balance: true }, compute: ({ balance }: { balance: Decimal }) => balance.times(100) } } },
+  } as const
   const withQuery = prisma.$extends({ query: { $allModels: { findMany: ({ args, query }) => query(args) } } })
   const clients = [prisma, prisma.$extends(withResult), plain.$extends(withResult).$extends(rowLocks()), withQuery] as const
   clients satisfies readonly RepositoryClient[]

@@ -232,6 +232,20 @@ describe('a COMMIT whose answer is lost', () => {
     for (const run of runs) await expectRejection(run(createClient(database).prisma), AmbiguousCommitError, { sqlState: '57P01' })
   })
 
+  test('is ambiguous when the network goes silent, soon after the deadline', () =>
+    throughProxy('swallow', async (client, proxy) => {
+      const run = client.$transactionWithRetry((tx) => update(tx as TestClient), { timeout: 50 })
+      await expectRejection(run, AmbiguousCommitError, { code: 'AMBIGUOUS_COMMIT' })
+      await proxy[Symbol.asyncDispose]()
+    }))
+
+  test('is ambiguous in a write that Prisma wraps in a transaction of its own', () =>
+    throughProxy('deliver and cut', async (client) => {
+      const name = `with a wallet ${id}`
+      const create = client.user.create({ data: { name, wallet: { create: {} } } })
+      await expectRejection(create, AmbiguousCommitError, { model: 'User' })
+    }))
+
   test('does not hold up a caller whose transaction has expired on a silent network', () =>
     throughProxy('swallow', async (client, proxy) => {
       proxy.fate = (data) => (data.includes('ROLLBACK') ? 'swallow' : 'pass')

@@ -29,7 +29,7 @@ const softDelete = Prisma.defineExtension({
       async $allOperations({ operation, args, query }) {
         if (!operation.startsWith('find')) return query(args)
         const { where } = args as { where?: object }
-        return query({ ...args, where: { ...where, count: { gt: 0 } } } as typeof args)
+        return query({ ...args, where: { ...where, count: { gt: 0 } } })
       },
     },
   },
@@ -57,7 +57,9 @@ describe.each([
   })
 
   test('holds in withLock', async () => {
-    await expect(client().company.withLock({ where: { name: 'gone' } }, async () => 'locked')).rejects.toMatchObject({ code: 'RECORD_NOT_FOUND' })
+    await expect(client().company.withLock({ where: { name: 'gone' } }, async () => 'locked')).rejects.toMatchObject({
+      code: 'RECORD_NOT_FOUND',
+    })
     await expect(client().company.withLock({ where: { name: 'here' } }, async (row) => row.count)).resolves.toBe(1)
   })
 })
@@ -81,8 +83,20 @@ describe.each([
 })
 
 describe.each([
-  ['before', () => plainClient().$extends(readReplicas({ replicas: [plainClient('replica')] })).$extends(rowLocks())],
-  ['after', () => plainClient().$extends(rowLocks()).$extends(readReplicas({ replicas: [plainClient('replica')] }))],
+  [
+    'before',
+    () =>
+      plainClient()
+        .$extends(readReplicas({ replicas: [plainClient('replica')] }))
+        .$extends(rowLocks()),
+  ],
+  [
+    'after',
+    () =>
+      plainClient()
+        .$extends(rowLocks())
+        .$extends(readReplicas({ replicas: [plainClient('replica')] })),
+  ],
 ] as const)('read replicas added %s rowLocks()', (order, client) => {
   test('a locked find in a transaction runs on the primary', async () => {
     const holder = await held(client() as never as ReturnType<typeof plainClient>, async (tx) => {
@@ -96,9 +110,14 @@ describe.each([
   })
 
   test('a locked find outside a transaction is refused, and reads no replica unlocked', async () => {
-    const find = (client() as unknown as { user: { findUnique(args: object): Promise<unknown> } }).user.findUnique({ where: { id: 1 }, lock: 'forUpdate' })
+    const find = (client() as unknown as { user: { findUnique(args: object): Promise<unknown> } }).user.findUnique({
+      where: { id: 1 },
+      lock: 'forUpdate',
+    })
     // With the replicas first, the call goes to a replica's client, which does not know `lock`.
-    await expect(find).rejects.toMatchObject(order === 'after' ? { code: 'LOCK_OUTSIDE_TRANSACTION' } : { name: 'PrismaClientValidationError' })
+    await expect(find).rejects.toMatchObject(
+      order === 'after' ? { code: 'LOCK_OUTSIDE_TRANSACTION' } : { name: 'PrismaClientValidationError' },
+    )
   })
 })
 
@@ -113,7 +132,9 @@ test('clients extended later keep their own models, and the first client keeps i
   const first = plainClient().$extends(rowLocks())
   const second = first.$extends(softDelete)
   await expect(first.company.withLock({ where: { name: 'gone' } }, async (row) => row.name)).resolves.toBe('gone')
-  await expect(second.company.withLock({ where: { name: 'gone' } }, async (row) => row.name)).rejects.toMatchObject({ code: 'RECORD_NOT_FOUND' })
+  await expect(second.company.withLock({ where: { name: 'gone' } }, async (row) => row.name)).rejects.toMatchObject({
+    code: 'RECORD_NOT_FOUND',
+  })
 })
 
 test('a query extension for findUnique alone sees a locked findUnique', async () => {
@@ -143,7 +164,9 @@ test('a model method that calls its parent does so once', async () => {
         user: {
           async findMany(this: unknown, args: object): Promise<unknown[]> {
             calls++
-            const { $parent } = Prisma.getExtensionContext(this) as unknown as { $parent: { user: { findMany(args: object): Promise<unknown[]> } } }
+            const { $parent } = Prisma.getExtensionContext(this) as unknown as {
+              $parent: { user: { findMany(args: object): Promise<unknown[]> } }
+            }
             return $parent.user.findMany(args)
           },
         },

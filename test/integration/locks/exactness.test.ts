@@ -45,7 +45,9 @@ test('50 transactions in one tick lock exactly what each asked for', async () =>
 })
 
 test('each transaction holds its own lock: xmax names it', async () => {
-  const holders = await Promise.all([1, 2, 3].map((id) => held(prisma, (tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }))))
+  const holders = await Promise.all(
+    [1, 2, 3].map((id) => held(prisma, (tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }))),
+  )
   const rows = await database.sql<{ id: number; pid: number }[]>`
     SELECT id, pid FROM "Company" JOIN pg_locks ON transactionid = "Company".xmax AND granted WHERE id <= 3 ORDER BY id`
   expect(rows.map(({ pid }) => pid)).toEqual(holders.map(({ pid }) => pid))
@@ -54,7 +56,10 @@ test('each transaction holds its own lock: xmax names it', async () => {
 
 test('two locks of different strength in one tick keep their own strength', async () => {
   const holder = await held(prisma, (tx) =>
-    Promise.all([tx.company.findUnique({ where: { id: 1 }, lock: 'forKeyShare' }), tx.company.findUnique({ where: { id: 2 }, lock: 'forUpdate' })]),
+    Promise.all([
+      tx.company.findUnique({ where: { id: 1 }, lock: 'forKeyShare' }),
+      tx.company.findUnique({ where: { id: 2 }, lock: 'forUpdate' }),
+    ]),
   )
   const free = await database.sql<{ id: number }[]>`SELECT id FROM "Company" WHERE id <= 2 FOR NO KEY UPDATE SKIP LOCKED`
   expect(free.map(({ id }) => id)).toEqual([1])
@@ -63,7 +68,8 @@ test('two locks of different strength in one tick keep their own strength', asyn
 
 test('a findMany locks in primary-key order, so that two of them cannot deadlock', async () => {
   const ids = Array.from({ length: 100 }, (_, i) => i + 1)
-  const lockAll = (order: number[]) => prisma.$transactionWithRetry((tx) => tx.company.findMany({ where: { id: { in: order } }, lock: 'forUpdate' }), { retry: false })
+  const lockAll = (order: number[]) =>
+    prisma.$transactionWithRetry((tx) => tx.company.findMany({ where: { id: { in: order } }, lock: 'forUpdate' }), { retry: false })
   const rounds = Array.from({ length: 20 }, (_, i) => lockAll(i % 2 ? ids : [...ids].reverse()))
   const results = await Promise.all(rounds)
   expect(results.every((rows) => rows.length === 100)).toBe(true)
@@ -71,8 +77,12 @@ test('a findMany locks in primary-key order, so that two of them cannot deadlock
 
 test('a thousand locked reads leave no marker behind', async () => {
   const registry = (globalThis as unknown as Record<symbol, { requests: Map<number, unknown> }>)[Symbol.for('rowlock.lockRequests')]
-  await prisma.$transaction(async (tx) => {
-    for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 100 }, (_, n) => tx.company.findUnique({ where: { id: n + 1 }, lock: 'forShare' })))
-  }, { timeout: 25_000 })
+  await prisma.$transaction(
+    async (tx) => {
+      for (let i = 0; i < 10; i++)
+        await Promise.all(Array.from({ length: 100 }, (_, n) => tx.company.findUnique({ where: { id: n + 1 }, lock: 'forShare' })))
+    },
+    { timeout: 25_000 },
+  )
   expect(registry!.requests.size).toBe(0)
 })

@@ -35,26 +35,35 @@ describe('a locked read that has waited', () => {
   })
 
   test('includes relations as they are after the lock', async () => {
-    const user = await whileWaiting(() => prisma.$transaction((tx) => tx.user.findUnique({ where: { id: userId }, include: { orders: true }, lock: 'forUpdate' })))
+    const user = await whileWaiting(() =>
+      prisma.$transaction((tx) => tx.user.findUnique({ where: { id: userId }, include: { orders: true }, lock: 'forUpdate' })),
+    )
     expect(user?.orders).toHaveLength(1)
   })
 
-  test.each([{ strength: 'forUpdate' }, { strength: 'forUpdate', timeout: 10_000 }] as const)('counts relations as they are after the lock: %o', async (lock) => {
-    const user = await whileWaiting(() =>
-      prisma.$transaction((tx) => tx.user.findUnique({ where: { id: userId }, include: { _count: { select: { orders: true } } }, lock })),
-    )
-    expect(user).toMatchObject({ name: 'renamed', _count: { orders: 1 } })
-  })
+  test.each([{ strength: 'forUpdate' }, { strength: 'forUpdate', timeout: 10_000 }] as const)(
+    'counts relations as they are after the lock: %o',
+    async (lock) => {
+      const user = await whileWaiting(() =>
+        prisma.$transaction((tx) => tx.user.findUnique({ where: { id: userId }, include: { _count: { select: { orders: true } } }, lock })),
+      )
+      expect(user).toMatchObject({ name: 'renamed', _count: { orders: 1 } })
+    },
+  )
 
   test('counts relations freshly in findMany too', async () => {
     const users = await whileWaiting(() =>
-      prisma.$transaction((tx) => tx.user.findMany({ where: { id: { lte: userId } }, select: { id: true, _count: { select: { orders: true } } }, lock: 'forUpdate' })),
+      prisma.$transaction((tx) =>
+        tx.user.findMany({ where: { id: { lte: userId } }, select: { id: true, _count: { select: { orders: true } } }, lock: 'forUpdate' }),
+      ),
     )
     expect(users.find(({ id }) => id === userId)?._count.orders).toBe(1)
   })
 
   test('applies relation filters as of after the lock', async () => {
-    const user = await whileWaiting(() => prisma.$transaction((tx) => tx.user.findFirst({ where: { id: userId, orders: { none: {} } }, lock: 'forUpdate' })))
+    const user = await whileWaiting(() =>
+      prisma.$transaction((tx) => tx.user.findFirst({ where: { id: userId, orders: { none: {} } }, lock: 'forUpdate' })),
+    )
     expect(user).toBeNull()
   })
 

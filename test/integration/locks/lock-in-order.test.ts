@@ -38,9 +38,9 @@ async function transfers(lock: (tx: TransactionClientOf<TestClient>, from: numbe
       const [from, to] = i % 2 ? [1, 2] : [2, 1]
       return prisma.$transactionWithRetry(
         async (tx) => {
-          await lock(tx, from!, to!)
-          await tx.wallet.update({ where: { userId: from! }, data: { balance: { decrement: 1 } } })
-          await tx.wallet.update({ where: { userId: to! }, data: { balance: { increment: 1 } } })
+          await lock(tx, from, to)
+          await tx.wallet.update({ where: { userId: from }, data: { balance: { decrement: 1 } } })
+          await tx.wallet.update({ where: { userId: to }, data: { balance: { increment: 1 } } })
         },
         { retry: false, maxWait: 20_000 },
       )
@@ -75,13 +75,14 @@ test('a row that is not there is an error that names it', async () => {
       { model: 'company', where: { name: 'nowhere' } },
     ]),
   )
-  await expect(missing).rejects.toThrowError(RecordNotFoundError)
+  await expect(missing).rejects.toThrow(RecordNotFoundError)
   await expect(missing).rejects.toMatchObject({ model: 'Company', key: { name: 'nowhere' } })
 })
 
 test('nowait and timeout hold for every row; skipLocked is refused', async () => {
   const holder = await held(prisma, (tx) => tx.wallet.findUnique({ where: { userId: 3 }, lock: 'forUpdate' }))
-  const lock = (option: Parameters<typeof lockInOrder>[2]) => prisma.$transaction((tx) => lockInOrder(tx, [{ model: 'wallet', where: { userId: 3 } }], option))
+  const lock = (option: Parameters<typeof lockInOrder>[2]) =>
+    prisma.$transaction((tx) => lockInOrder(tx, [{ model: 'wallet', where: { userId: 3 } }], option))
   await expect(lock({ strength: 'forUpdate', nowait: true })).rejects.toMatchObject({ code: 'LOCK_NOT_AVAILABLE' })
   await expect(lock({ strength: 'forUpdate', timeout: 30 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
   await expect(lock({ strength: 'forUpdate', skipLocked: true })).rejects.toMatchObject({ code: 'INVALID_OPTION' })

@@ -28,7 +28,7 @@ let untyped: Untyped
 
 beforeAll(async () => {
   prisma = createLoggingClient()
-  untyped = prisma as unknown as Untyped
+  untyped = prisma
   await prisma.company.createMany({ data: [{ name: 'a' }, { name: 'b' }] })
 })
 beforeEach(() => {
@@ -39,21 +39,26 @@ beforeEach(() => {
 const sent = () => statements.filter((sql) => !/^(BEGIN|ROLLBACK|COMMIT)/.test(sql))
 
 describe('outside a transaction', () => {
-  test.each(['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany'])('%s with a lock is refused before anything is sent', async (operation) => {
-    await expect(untyped['company'][operation]({ where: { id: 1 }, lock: 'forUpdate' })).rejects.toMatchObject({
-      code: 'LOCK_OUTSIDE_TRANSACTION',
-      model: 'Company',
-      strength: 'forUpdate',
-    })
-    expect(statements).toEqual([])
-  })
+  test.each(['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany'])(
+    '%s with a lock is refused before anything is sent',
+    async (operation) => {
+      await expect(untyped['company'][operation]({ where: { id: 1 }, lock: 'forUpdate' })).rejects.toMatchObject({
+        code: 'LOCK_OUTSIDE_TRANSACTION',
+        model: 'Company',
+        strength: 'forUpdate',
+      })
+      expect(statements).toEqual([])
+    },
+  )
 
   test('a marker that slips past the extension is refused by the adapter', async () => {
     // An extension that leaves the transaction: it sends the query on, by another client, after our hook.
     const escaping = prisma.$extends({
       query: { company: { findMany: ({ args }) => (prisma as never as { $parent: PrismaClient }).$parent.company.findMany(args) } },
     })
-    await expect(escaping.$transaction((tx) => tx.company.findMany({ lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'LOCK_OUTSIDE_TRANSACTION' })
+    await expect(escaping.$transaction((tx) => tx.company.findMany({ lock: 'forUpdate' }))).rejects.toMatchObject({
+      code: 'LOCK_OUTSIDE_TRANSACTION',
+    })
     expect(sent()).toEqual([])
   })
 })
@@ -82,12 +87,16 @@ describe('what PostgreSQL or Prisma cannot lock', () => {
     ['delete', { where: { id: 1 } }],
     ['upsert', { where: { id: 1 }, create: { name: 'x' }, update: {} }],
   ])('%s with a lock is refused', async (operation, args) => {
-    await expect(untyped.$transaction((tx) => tx['company'][operation]({ ...args, lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'LOCK_NOT_SUPPORTED' })
+    await expect(untyped.$transaction((tx) => tx['company'][operation]({ ...args, lock: 'forUpdate' }))).rejects.toMatchObject({
+      code: 'LOCK_NOT_SUPPORTED',
+    })
     expect(sent()).toEqual([])
   })
 
   test('distinct with a lock is refused', async () => {
-    await expect(untyped.$transaction((tx) => tx['company'].findMany({ distinct: ['name'], lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'LOCK_NOT_SUPPORTED' })
+    await expect(untyped.$transaction((tx) => tx['company'].findMany({ distinct: ['name'], lock: 'forUpdate' }))).rejects.toMatchObject({
+      code: 'LOCK_NOT_SUPPORTED',
+    })
     expect(sent()).toEqual([])
   })
 
@@ -110,7 +119,9 @@ describe('a findUnique that names no row', () => {
     ['an OR alone', { where: { OR: [{ id: 1 }] } }],
     ['an array', { where: [1] }],
   ])('with %s is refused and locks nothing', async (_, args) => {
-    await expect(untyped.$transaction((tx) => tx['company'].findUnique({ ...args, lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(untyped.$transaction((tx) => tx['company'].findUnique({ ...args, lock: 'forUpdate' }))).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    })
     expect(sent()).toEqual([])
   })
 })
@@ -126,8 +137,13 @@ test.each([
 })
 
 test('a skip in the range of the markers is refused', async () => {
-  await expect(prisma.$transaction((tx) => tx.company.findMany({ skip: 2 ** 31, lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'skip' })
-  await expect(untyped.$transaction((tx) => tx['company'].findMany({ skip: -1, lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  await expect(prisma.$transaction((tx) => tx.company.findMany({ skip: 2 ** 31, lock: 'forUpdate' }))).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+    option: 'skip',
+  })
+  await expect(untyped.$transaction((tx) => tx['company'].findMany({ skip: -1, lock: 'forUpdate' }))).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+  })
 })
 
 describe('1,000 generated bad inputs', () => {
@@ -139,8 +155,16 @@ describe('1,000 generated bad inputs', () => {
     fc.string().filter((value) => !isGood(value)),
     fc.record({ strength: anything.filter((value) => !isGood(value)) }),
     fc.record({ strength: fc.constantFrom(...strengths), nowait: fc.constant(true), skipLocked: fc.constant(true) }),
-    fc.record({ strength: fc.constantFrom(...strengths), nowait: anything.filter((value) => typeof value !== 'boolean' && value !== undefined) }),
-    fc.record({ strength: fc.constantFrom(...strengths), timeout: fc.oneof(fc.double(), fc.constant(0), fc.integer({ max: 0 }), fc.string()) }).filter(({ timeout }) => !(Number.isInteger(timeout) && (timeout as number) >= 1)),
+    fc.record({
+      strength: fc.constantFrom(...strengths),
+      nowait: anything.filter((value) => typeof value !== 'boolean' && value !== undefined),
+    }),
+    fc
+      .record({
+        strength: fc.constantFrom(...strengths),
+        timeout: fc.oneof(fc.double(), fc.constant(0), fc.integer({ max: 0 }), fc.string()),
+      })
+      .filter(({ timeout }) => !(Number.isInteger(timeout) && (timeout as number) >= 1)),
     fc.record({ strength: fc.constantFrom(...strengths), timeout: fc.integer({ min: 1 }), skipLocked: fc.constant(true) }),
     fc.record({ strength: fc.constantFrom(...strengths), wait: anything }),
   )
@@ -165,7 +189,9 @@ describe('1,000 generated bad inputs', () => {
       anything.filter((value) => !Array.isArray(value)),
       fc.array(anything, { minLength: 1 }),
       fc.array(fc.record({ model: fc.oneof(fc.string(), anything), where: anything }), { minLength: 1 }),
-      fc.array(fc.record({ model: fc.constant('company'), where: fc.oneof(anything, fc.record({ count: fc.integer() })) }), { minLength: 1 }),
+      fc.array(fc.record({ model: fc.constant('company'), where: fc.oneof(anything, fc.record({ count: fc.integer() })) }), {
+        minLength: 1,
+      }),
     )
     await prisma.$transaction(
       async (tx) => {
@@ -188,6 +214,6 @@ describe('1,000 generated bad inputs', () => {
 
 test('lockable refuses what is no PostgreSQL adapter', () => {
   for (const adapter of [undefined, null, {}, 'pg', { connect: 1 }, { connect: () => undefined, provider: 'sqlite' }]) {
-    expect(() => lockable(adapter as never)).toThrowError(expect.objectContaining({ code: 'INVALID_OPTION', option: 'adapter' }))
+    expect(() => lockable(adapter as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option: 'adapter' }))
   }
 })

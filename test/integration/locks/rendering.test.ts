@@ -25,7 +25,9 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
 
   test('findUniqueOrThrow, findFirst and findFirstOrThrow lock what they return', async () => {
     for (const operation of ['findUniqueOrThrow', 'findFirst', 'findFirstOrThrow'] as const) {
-      const holder = await held(client(), (tx) => (tx.animal[operation] as typeof tx.animal.findUniqueOrThrow)({ where: { id: 3 }, lock: 'forUpdate' }))
+      const holder = await held(client(), (tx) =>
+        (tx.animal[operation] as typeof tx.animal.findUniqueOrThrow)({ where: { id: 3 }, lock: 'forUpdate' }),
+      )
       expect(holder.result).toMatchObject({ name: 'Cat' })
       expect(await lockedAnimals()).toEqual([3])
       await holder.rollback()
@@ -33,8 +35,12 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
   })
 
   test('the OrThrow finds throw P2025 for a row that is not there', async () => {
-    await expect(client().$transaction((tx) => tx.animal.findUniqueOrThrow({ where: { id: 99 }, lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'P2025' })
-    await expect(client().$transaction((tx) => tx.animal.findFirstOrThrow({ where: { id: 99 }, lock: 'forUpdate' }))).rejects.toMatchObject({ code: 'P2025' })
+    await expect(
+      client().$transaction((tx) => tx.animal.findUniqueOrThrow({ where: { id: 99 }, lock: 'forUpdate' })),
+    ).rejects.toMatchObject({ code: 'P2025' })
+    await expect(client().$transaction((tx) => tx.animal.findFirstOrThrow({ where: { id: 99 }, lock: 'forUpdate' }))).rejects.toMatchObject(
+      { code: 'P2025' },
+    )
     expect(await client().$transaction((tx) => tx.animal.findUnique({ where: { id: 99 }, lock: 'forUpdate' }))).toBeNull()
   })
 
@@ -43,14 +49,20 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
     expect(byId.result).toEqual({ animalId: 1, cage: 2, nights: 1 })
     expect(await lockedStays()).toEqual([2])
     await byId.commit()
-    const byName = await held(client(), (tx) => tx.stay.findUnique({ where: { occupancy: { cage: 1, nights: 2 }, animalId: { gt: 1 } }, lock: 'forUpdate' }))
+    const byName = await held(client(), (tx) =>
+      tx.stay.findUnique({ where: { occupancy: { cage: 1, nights: 2 }, animalId: { gt: 1 } }, lock: 'forUpdate' }),
+    )
     expect(byName.result).toEqual({ animalId: 2, cage: 1, nights: 2 })
     await byName.commit()
   })
 
   test('include locks the root row and reads its relations', async () => {
     const holder = await held(client(), (tx) =>
-      tx.animal.findUnique({ where: { id: 2 }, include: { mother: true, children: true, keeper: true, stays: { orderBy: { cage: 'asc' } } }, lock: 'forUpdate' }),
+      tx.animal.findUnique({
+        where: { id: 2 },
+        include: { mother: true, children: true, keeper: true, stays: { orderBy: { cage: 'asc' } } },
+        lock: 'forUpdate',
+      }),
     )
     expect(holder.result).toMatchObject({ mother: { name: 'Ant' }, children: [], keeper: { name: 'Ada' }, stays: [{ cage: 1 }] })
     expect([await lockedAnimals(), await lockedKeepers(), await lockedStays()]).toEqual([[2], [], []])
@@ -65,7 +77,10 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
       { where: { id: 1 }, include: { _count: true, children: { select: { tag: true }, orderBy: { id: 'asc' }, take: 1 } } },
     ] as const
     for (const find of finds) {
-      const [plain, locked] = await client().$transaction(async (tx) => [await tx.animal.findUnique(find), await tx.animal.findUnique({ ...find, lock: 'forUpdate' })])
+      const [plain, locked] = await client().$transaction(async (tx) => [
+        await tx.animal.findUnique(find),
+        await tx.animal.findUnique({ ...find, lock: 'forUpdate' }),
+      ])
       expect(locked).toEqual(plain)
     }
   })
@@ -73,7 +88,11 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
   test.each([
     ['relation filters', { where: { mother: { is: { name: 'Ant' } }, stays: { some: { cage: 1 } } } }, [2]],
     ['a self-relation filter', { where: { children: { some: {} } } }, [1]],
-    ['order by a relation', { where: { keeperId: { not: null } }, orderBy: [{ keeper: { name: 'desc' } }, { id: 'asc' }], take: 2 }, [1, 3]],
+    [
+      'order by a relation',
+      { where: { keeperId: { not: null } }, orderBy: [{ keeper: { name: 'desc' } }, { id: 'asc' }], take: 2 },
+      [1, 3],
+    ],
     ['order by a count', { orderBy: [{ stays: { _count: 'desc' } }, { id: 'asc' }], take: 1 }, [1]],
     ['a negative take', { orderBy: { id: 'asc' }, take: -2 }, [3, 4]],
     ['a cursor', { orderBy: { id: 'asc' }, cursor: { id: 2 }, take: 2 }, [2, 3]],
@@ -84,7 +103,21 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
     ['a cursor by another unique field', { cursor: { tag: 'c' }, orderBy: { tag: 'desc' }, take: 2 }, [2, 3]],
     ['an empty list', { where: { id: { in: [] } } }, []],
     ['take 0', { take: 0 }, []],
-    ['scalar filters of every type', { where: { weight: 0, genome: 0n, diet: 'MEAT', photo: null, traits: { equals: {} }, mood: { isEmpty: true }, born: { lte: new Date(Date.now() + 3_600_000) } } }, [1, 3, 4]],
+    [
+      'scalar filters of every type',
+      {
+        where: {
+          weight: 0,
+          genome: 0n,
+          diet: 'MEAT',
+          photo: null,
+          traits: { equals: {} },
+          mood: { isEmpty: true },
+          born: { lte: new Date(Date.now() + 3_600_000) },
+        },
+      },
+      [1, 3, 4],
+    ],
   ] as const)('findMany with %s locks exactly the rows it returns', async (_, find, expected) => {
     const args = find as { orderBy?: { id: 'asc' } }
     const plain = await client().animal.findMany(args)
@@ -109,7 +142,11 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
   })
 
   test('a compound cursor locks its page', async () => {
-    const args = { cursor: { animalId_cage: { animalId: 1, cage: 2 } }, orderBy: [{ animalId: 'asc' as const }, { cage: 'asc' as const }], take: 2 }
+    const args = {
+      cursor: { animalId_cage: { animalId: 1, cage: 2 } },
+      orderBy: [{ animalId: 'asc' as const }, { cage: 'asc' as const }],
+      take: 2,
+    }
     const holder = await held(client(), (tx) => tx.stay.findMany({ ...args, lock: 'forUpdate' }))
     expect(holder.result).toEqual(await client().stay.findMany(args))
     expect(holder.result).toHaveLength(2)
@@ -149,7 +186,9 @@ describe.each(['queries', 'joins'] as const)('with relations read as %s', (strat
     const prisma = client()
     const blocker = await held(prisma, (tx) => tx.animal.findUnique({ where: { id: 1 }, lock: 'forUpdate' }))
     const lock = { strength: 'forUpdate', nowait: true } as const
-    await expect(prisma.$transaction([prisma.animal.findUnique({ where: { id: 2 }, lock }), prisma.animal.findUnique({ where: { id: 1 }, lock })])).rejects.toMatchObject({
+    await expect(
+      prisma.$transaction([prisma.animal.findUnique({ where: { id: 2 }, lock }), prisma.animal.findUnique({ where: { id: 1 }, lock })]),
+    ).rejects.toMatchObject({
       code: 'LOCK_NOT_AVAILABLE',
       key: { id: 1 },
     })

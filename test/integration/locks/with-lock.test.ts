@@ -68,13 +68,19 @@ test('withLock takes another lock in the find or in the options, and select', as
 test('withLock waits as long as it is told', async () => {
   const holder = await held(prisma, (tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }))
   const lock = { strength: 'forUpdate', timeout: 50 } as const
-  await expect(prisma.company.withLock({ where: { id }, lock }, async () => 'never')).rejects.toMatchObject({ code: 'LOCK_TIMEOUT', model: 'Company', blockers: [{ pid: holder.pid }] })
-  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { lockTimeout: 50 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
+  await expect(prisma.company.withLock({ where: { id }, lock }, async () => 'never')).rejects.toMatchObject({
+    code: 'LOCK_TIMEOUT',
+    model: 'Company',
+    blockers: [{ pid: holder.pid }],
+  })
+  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { lockTimeout: 50 })).rejects.toMatchObject({
+    code: 'LOCK_TIMEOUT',
+  })
   await holder.rollback()
 })
 
 test('withLock says when the row is gone, also when it goes while waiting', async () => {
-  await expect(prisma.company.withLock({ where: { id: 0 } }, async () => 'never')).rejects.toThrowError(RecordNotFoundError)
+  await expect(prisma.company.withLock({ where: { id: 0 } }, async () => 'never')).rejects.toThrow(RecordNotFoundError)
   const holder = await held(prisma, (tx) => tx.company.delete({ where: { id } }))
   const waiting = prisma.company.withLock({ where: { id } }, async () => 'never')
   await waitUntilSessionsBlocked(database.sql, 1)
@@ -104,13 +110,13 @@ test('a lock dies with its session', async () => {
 
 test('withLock refuses to run inside a transaction', async () => {
   await prisma.$transaction(async (tx) => {
-    await expect(tx.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrowError(LockNotSupportedError)
+    await expect(tx.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrow(LockNotSupportedError)
   })
   await prisma.company.withLock({ where: { id } }, async () => {
-    await expect(prisma.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrowError(LockNotSupportedError)
+    await expect(prisma.company.withLock({ where: { id } }, async () => 'never')).rejects.toThrow(LockNotSupportedError)
   })
 })
 
 test('withLock refuses unknown options', async () => {
-  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { timeOut: 5 } as never)).rejects.toThrowError(InvalidOptionError)
+  await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { timeOut: 5 } as never)).rejects.toThrow(InvalidOptionError)
 })

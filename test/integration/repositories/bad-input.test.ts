@@ -40,32 +40,40 @@ const isWhole = (value: unknown, min: number) => typeof value === 'number' && Nu
 const isDecimalText = (value: unknown) => typeof value === 'string' && /^[0-9]{1,16}([.][0-9]{1,2})?$/.test(value) && /[1-9]/.test(value)
 
 const badWhole = (min: number) =>
-  fc.oneof(anything, fc.double(), fc.integer({ max: min - 1 }), fc.integer({ min: MAX_INT }).map((n) => n + 1), fc.bigInt(), fc.integer().map(String))
+  fc
+    .oneof(
+      anything,
+      fc.double(),
+      fc.integer({ max: min - 1 }),
+      fc.integer({ min: MAX_INT }).map((n) => n + 1),
+      fc.bigInt(),
+      fc.integer().map(String),
+    )
     .filter((value) => !isWhole(value, min))
 
-const badAmount = fc.oneof(
-  anything,
-  fc.string(),
-  fc.double(),
-  fc.bigInt(),
-  fc.integer({ max: 0 }),
-  fc.integer({ max: 0 }).map(String),
-  fc.tuple(fc.nat(), fc.integer({ min: 1, max: 9 })).map(([whole, last]) => `${whole}.00${last}`),
-  fc.constantFrom('1e2', '0', '0.00', '-0', '1.', '.5', ' 1', '1 ', '+1', '1,5', 'Infinity', 'NaN', '0x10', '10000000000000000', '1_000'),
-  fc.constantFrom('0', '-1', '0.001', '1.234', 'NaN', 'Infinity', '1e30', '10000000000000000').map((text) => new Prisma.Decimal(text)),
-  fc.constant({ d: [1], e: 0, s: 1, [Symbol.toStringTag]: '[object Decimal]', toStringTag: '[object Decimal]' }),
-).filter((value) => !isDecimalText(value) && !(Number.isSafeInteger(value) && (value as number) > 0))
+const badAmount = fc
+  .oneof(
+    anything,
+    fc.string(),
+    fc.double(),
+    fc.bigInt(),
+    fc.integer({ max: 0 }),
+    fc.integer({ max: 0 }).map(String),
+    fc.tuple(fc.nat(), fc.integer({ min: 1, max: 9 })).map(([whole, last]) => `${whole}.00${last}`),
+    fc.constantFrom('1e2', '0', '0.00', '-0', '1.', '.5', ' 1', '1 ', '+1', '1,5', 'Infinity', 'NaN', '0x10', '10000000000000000', '1_000'),
+    fc.constantFrom('0', '-1', '0.001', '1.234', 'NaN', 'Infinity', '1e30', '10000000000000000').map((text) => new Prisma.Decimal(text)),
+    fc.constant({ d: [1], e: 0, s: 1, [Symbol.toStringTag]: '[object Decimal]', toStringTag: '[object Decimal]' }),
+  )
+  .filter((value) => !isDecimalText(value) && !(Number.isSafeInteger(value) && (value as number) > 0))
 
-const badText = fc.oneof(
-  anything,
-  fc.constantFrom('', 'a\0b', '\ud800', 'x\udc00y'),
-  fc.string({ minLength: 256, maxLength: 300 }),
-).filter((value) => typeof value !== 'string' || value.length === 0 || value.length > 255 || /[\0\ud800-\udfff]/.test(value))
+const badText = fc
+  .oneof(anything, fc.constantFrom('', 'a\0b', '\ud800', 'x\udc00y'), fc.string({ minLength: 256, maxLength: 300 }))
+  .filter((value) => typeof value !== 'string' || value.length === 0 || value.length > 255 || /[\0\ud800-\udfff]/.test(value))
 
 const badKey = badText.filter((value) => value !== undefined)
-const badNow = fc.oneof(anything, fc.constantFrom(new Date(NaN), new Date(-1), new Date(8.64e15))).filter(
-  (value) => value !== undefined && !(value instanceof Date && value.getTime() >= 0 && value.getTime() < Date.UTC(9999, 11, 30)),
-)
+const badNow = fc
+  .oneof(anything, fc.constantFrom(new Date(NaN), new Date(-1), new Date(8.64e15)))
+  .filter((value) => value !== undefined && !(value instanceof Date && value.getTime() >= 0 && value.getTime() < Date.UTC(9999, 11, 30)))
 const badTimeZone = fc.oneof(anything, fc.constantFrom('local', 'UTC+2', 'Mars/Olympus', '')).filter((value) => value !== undefined)
 const badTime = fc.oneof(anything, fc.constantFrom('24:00', '8:00', '08:60', '08:00:00', '')).filter((value) => value !== undefined)
 const badReward = badWhole(1).filter((value) => value !== undefined)
@@ -74,7 +82,10 @@ const badCoupons = fc
     anything,
     fc.array(fc.record({ from: badAmount, value: fc.constant(1) }), { minLength: 1 }),
     fc.array(fc.record({ from: fc.constant(1), value: badAmount }), { minLength: 1 }),
-    fc.constant([{ from: 1, value: 1 }, { from: '1.00', value: 2 }]),
+    fc.constant([
+      { from: 1, value: 1 },
+      { from: '1.00', value: 2 },
+    ]),
     fc.constant([{ from: 1, value: 1, extra: 1 }]),
   )
   .filter((value) => value !== undefined && !(Array.isArray(value) && value.length === 0))
@@ -117,19 +128,31 @@ function oneBad(valid: Input, bad: Record<string, fc.Arbitrary<unknown>>): fc.Ar
   const fields = Object.entries(bad).map(([name, value]) => value.map((wrong) => ({ ...valid, [name]: wrong })))
   const unknownKey = fc.tuple(fc.string(), anything).filter(([key]) => !(key in valid) && !(key in bad) && key !== '__proto__')
   const noObject = anything.filter((value) => typeof value !== 'object' || value === null || Array.isArray(value))
-  return fc.oneof(...fields, unknownKey.map(([key, value]) => ({ ...valid, [key]: value })), noObject)
+  return fc.oneof(
+    ...fields,
+    unknownKey.map(([key, value]) => ({ ...valid, [key]: value })),
+    noObject,
+  )
 }
 
 function argumentsOf({ valid, bad, badOptions }: Case): fc.Arbitrary<unknown[]> {
   const input = oneBad(valid, bad).map((wrong) => [wrong])
   if (!badOptions) return input
-  return fc.oneof(input, oneBad({}, badOptions).filter((wrong) => wrong !== undefined).map((wrong) => [valid, wrong]))
+  return fc.oneof(
+    input,
+    oneBad({}, badOptions)
+      .filter((wrong) => wrong !== undefined)
+      .map((wrong) => [valid, wrong]),
+  )
 }
 
 test.each(Object.entries(cases))('%s refuses 1,000 bad inputs by name and sends nothing', async (_, testCase) => {
   await fc.assert(
     fc.asyncProperty(argumentsOf(testCase), async (args) => {
-      const error: unknown = await testCase.operation(prisma as never, ...(args as [never])).then(() => 'no error', (reason: unknown) => reason)
+      const error: unknown = await testCase.operation(prisma as never, ...(args as [never])).then(
+        () => 'no error',
+        (reason: unknown) => reason,
+      )
       expect(error).toBeInstanceOf(InvalidOptionError)
       expect((error as InvalidOptionError).option).not.toBe('db')
     }),

@@ -71,7 +71,7 @@ test('joins an open transaction, which undoes all of it', async () => {
   expect(await countOf(world, company)).toBe(5)
 })
 
-test('of 30 changes at once every one counts', async () => {
+test('of 16 changes at once every one counts', async () => {
   await raceCounts(world, {
     increment: (input) => incrementCount(world.prisma, input),
     decrement: (input) => decrementCount(world.prisma, input),

@@ -81,7 +81,10 @@ describe('the same key with other input', () => {
   test('is a conflict, and has no effect', async () => {
     const [[userId, other], idempotencyKey] = [await createUsers(world, 2), newKey()]
     await credit(world.prisma, { userId: userId!, amount: 10, idempotencyKey })
-    for (const input of [{ userId: userId!, amount: 11 }, { userId: other!, amount: 10 }]) {
+    for (const input of [
+      { userId: userId!, amount: 11 },
+      { userId: other!, amount: 10 },
+    ]) {
       const conflict = credit(world.prisma, { ...input, idempotencyKey })
       await expect(conflict).rejects.toBeInstanceOf(IdempotencyConflictError)
       await expect(conflict).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT', operation: 'credit', idempotencyKey })
@@ -180,16 +183,20 @@ describe('a connection that dies', () => {
   test('and a server that cannot be asked again stay ambiguous', async () => {
     const [userId, idempotencyKey] = [await createUser(world), newKey()]
     let down = false
-    const { prisma } = createTamperedClient(database, {
-      before() {
-        if (down) throw new Error('Connection terminated unexpectedly')
+    const { prisma } = createTamperedClient(
+      database,
+      {
+        before() {
+          if (down) throw new Error('Connection terminated unexpectedly')
+        },
+        after(sql) {
+          if (sql !== 'COMMIT') return
+          down = true
+          throw new Error('Connection terminated unexpectedly')
+        },
       },
-      after(sql) {
-        if (sql !== 'COMMIT') return
-        down = true
-        throw new Error('Connection terminated unexpectedly')
-      },
-    }, { poolSize: 2 })
+      { poolSize: 2 },
+    )
     await expect(credit(prisma, { userId, amount: 100, idempotencyKey })).rejects.toBeInstanceOf(AmbiguousCommitError)
     await prisma.$disconnect()
     await expect(credit(world.prisma, { userId, amount: 100, idempotencyKey })).resolves.toMatchObject({ balance: new Prisma.Decimal(100) })
@@ -199,15 +206,19 @@ describe('a connection that dies', () => {
   test('before COMMIT leaves the answer to the second run, also when that is a refusal', async () => {
     const [{ userId }, idempotencyKey] = [await createWallet(world, 100), newKey()]
     let lost = false
-    const { prisma } = createTamperedClient(database, {
-      async before(sql) {
-        if (sql !== 'COMMIT' || lost) return
-        lost = true
-        await killTamperedClients(database)
-        await database.sql`UPDATE "Wallet" SET balance = 1 WHERE "userId" = ${userId}`
-        throw new Error('Connection terminated unexpectedly')
+    const { prisma } = createTamperedClient(
+      database,
+      {
+        async before(sql) {
+          if (sql !== 'COMMIT' || lost) return
+          lost = true
+          await killTamperedClients(database)
+          await database.sql`UPDATE "Wallet" SET balance = 1 WHERE "userId" = ${userId}`
+          throw new Error('Connection terminated unexpectedly')
+        },
       },
-    }, { poolSize: 2 })
+      { poolSize: 2 },
+    )
     await expect(withdraw(prisma, { userId, amount: 100, idempotencyKey })).rejects.toBeInstanceOf(InsufficientBalanceError)
     await prisma.$disconnect()
   })

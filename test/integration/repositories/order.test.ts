@@ -41,12 +41,17 @@ test('the same order sent 8 times at once is placed once', async () => {
 test('the same id with another user or amount is a conflict, also at once', async () => {
   const [userId, other] = await createUsers(world, 2)
   await placeOrder(world.prisma, { userId: userId!, orderId: 'taken', amount: 5 })
-  for (const input of [{ userId: userId!, amount: 6 }, { userId: other!, amount: 5 }]) {
+  for (const input of [
+    { userId: userId!, amount: 6 },
+    { userId: other!, amount: 5 },
+  ]) {
     const conflict = placeOrder(world.prisma, { ...input, orderId: 'taken' })
     await expect(conflict).rejects.toBeInstanceOf(IdempotencyConflictError)
     await expect(conflict).rejects.toMatchObject({ operation: 'placeOrder', idempotencyKey: 'taken' })
   }
-  const both = await Promise.allSettled([userId!, other!].map((user) => placeOrder(world.prisma, { userId: user, orderId: 'wanted', amount: 5 })))
+  const both = await Promise.allSettled(
+    [userId!, other!].map((user) => placeOrder(world.prisma, { userId: user, orderId: 'wanted', amount: 5 })),
+  )
   expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
 })
 

@@ -19,7 +19,10 @@ test('findTickets says what is for sale', async () => {
   await buyAnyTicket(world.prisma, { eventId, userId })
   const { remaining, seats } = await findTickets(world.prisma, { eventId })
   expect(remaining).toBe(3)
-  expect(seats).toMatchObject([{ eventId, seat: 2, userId: null }, { eventId, seat: 3, userId: null }])
+  expect(seats).toMatchObject([
+    { eventId, seat: 2, userId: null },
+    { eventId, seat: 3, userId: null },
+  ])
   await expect(findTickets(world.prisma, { eventId: 999_999 })).rejects.toBeInstanceOf(EventNotFoundError)
 })
 
@@ -123,7 +126,10 @@ test('a buyer who waits for seats in other hands gets the one whose sale is undo
 test('a seat that comes back while a buyer waits for another one is found', async () => {
   const [eventId, [first, second, third]] = [await createEvent(world, { seats: 2 }), await createUsers(world, 3)]
   await database.sql`UPDATE "Ticket" SET "userId" = ${first!}, "soldAt" = now() WHERE "eventId" = ${eventId} AND seat = 1`
-  const sale2 = await hold(world, `UPDATE "Ticket" SET "userId" = ${second}, "soldAt" = now() WHERE "eventId" = ${eventId} AND seat = 2 RETURNING id`)
+  const sale2 = await hold(
+    world,
+    `UPDATE "Ticket" SET "userId" = ${second}, "soldAt" = now() WHERE "eventId" = ${eventId} AND seat = 2 RETURNING id`,
+  )
 
   const result = buyAnyTicket(world.prisma, { eventId, userId: third! })
   expect(await settledOrBlocked(world, result)).toMatchObject([{ blockedBy: [sale2.pid] }])

@@ -238,13 +238,32 @@ describe('an abort at another moment', () => {
     let listeners = 0
     const add = signal.addEventListener.bind(signal)
     const remove = signal.removeEventListener.bind(signal)
-    signal.addEventListener = ((...args: Parameters<typeof add>) => (listeners++, add(...args)))
-    signal.removeEventListener = ((...args: Parameters<typeof remove>) => (listeners--, remove(...args)))
+    signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args))
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args))
     for (let run = 0; run < 3; run++) await prisma.$transactionWithRetry((tx) => tx.company.count(), { signal })
     await rejectionOf(prisma.$transactionWithRetry(() => Promise.reject(reason()), { signal }))
     expect(listeners).toBe(0)
   })
 })
+
+test('an adapter that does not tell where the server is cannot cancel, and still does not hold up the caller', () =>
+  whileHeld(async () => {
+    const hidden = database.watch(new Pool({ connectionString: database.url, max: 1 }))
+    const inner = new PrismaPg(hidden)
+    const adapter = lockable({ provider: inner.provider, adapterName: inner.adapterName, connect: () => inner.connect() })
+    const client = new PrismaClient({ adapter }).$extends(rowLocks())
+    const controller = new AbortController()
+    const run = rejectionOf(
+      client.$transactionWithRetry((tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }), {
+        signal: controller.signal,
+        lockTimeout: 3_000,
+      }),
+    )
+    await waitUntilSessionsBlocked(database.sql, 1)
+    controller.abort('aborted')
+    expect(await run).toBe('aborted')
+    expect(await waiting()).toHaveLength(1)
+  }))
 
 describe('the connection of an aborted transaction', () => {
   test('goes to no other caller while a cancel for it is on its way', async () => {

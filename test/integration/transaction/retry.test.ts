@@ -110,6 +110,42 @@ describe('a serialization failure', () => {
   })
 })
 
+test('a serialization failure at COMMIT is run again to success', async () => {
+  const sum = (tx: Pick<TestClient, 'company'>) =>
+    tx.company.aggregate({ where: { id: { in: [a, b] } }, _sum: { count: true } }).then(({ _sum }) => _sum.count ?? 0)
+  const run = prisma.$transactionWithRetry(
+    async (tx, { attempt }) => {
+      const before = await sum(tx)
+      await tx.company.update({ where: { id: a }, data: { count: before + 1 } })
+      if (attempt === 1) {
+        await prisma.$transaction(
+          async (other) => {
+            await other.company.update({ where: { id: b }, data: { count: (await sum(other)) + 1 } })
+          },
+          { isolationLevel: 'Serializable' },
+        )
+      }
+      return attempt
+    },
+    { isolationLevel: 'Serializable' },
+  )
+  await expect(run).resolves.toBe(2)
+  expect([await countOf(a), await countOf(b)]).toEqual([2, 1])
+})
+
+test.each(['ReadUncommitted', 'ReadCommitted', 'RepeatableRead', 'Serializable'] as const)(
+  'isolationLevel %s is what PostgreSQL runs',
+  async (isolationLevel) => {
+    const [level] = await prisma.$transactionWithRetry(
+      (tx) => tx.$queryRaw<[{ level: string }]>`SELECT current_setting('transaction_isolation') AS level`,
+      {
+        isolationLevel,
+      },
+    )
+    expect(level.level.replace(' ', '')).toBe(isolationLevel.toLowerCase())
+  },
+)
+
 describe('retry.on', () => {
   const lockWhileHeld = async (on: ('LOCK_TIMEOUT' | 'DEADLOCK')[]) => {
     const holder = await held(prisma, (tx) => tx.company.findUnique({ where: { id: a }, lock: 'forUpdate' }))

@@ -49,15 +49,19 @@ export interface GuardCheck {
 /** Runs a check on a client whose statements are `rewritten`, on top of losing their locking clause. */
 export async function runGuardCheck(database: TestDatabase, { after, check }: GuardCheck, rewrite = (sql: string) => sql): Promise<void> {
   let meddling: string | undefined
-  const { prisma, pool } = createTamperedClient(database, {
-    rewrite: (sql) => rewrite(withoutLocks(sql)),
-    async after(sql) {
-      if (meddling === undefined || !after(sql)) return
-      const now = meddling
-      meddling = undefined
-      await database.sql.unsafe(now)
+  const { prisma, pool } = createTamperedClient(
+    database,
+    {
+      rewrite: (sql) => rewrite(withoutLocks(sql)),
+      async after(sql) {
+        if (meddling === undefined || !after(sql)) return
+        const now = meddling
+        meddling = undefined
+        await database.sql.unsafe(now)
+      },
     },
-  }, { poolSize: 2 })
+    { poolSize: 2 },
+  )
   const world = createWorld(database, prisma)
   try {
     await check(world, (sql) => {
@@ -179,7 +183,9 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const [userId, other] = await createUsers(world, 2)
       meddle(`INSERT INTO "Order" (id, "userId", number, amount) VALUES ('ours ${userId}', ${other}, 1, 1)`)
-      await expect(placeOrder(world.prisma, { userId: userId!, orderId: `ours ${userId}`, amount: 1 })).rejects.toBeInstanceOf(IdempotencyConflictError)
+      await expect(placeOrder(world.prisma, { userId: userId!, orderId: `ours ${userId}`, amount: 1 })).rejects.toBeInstanceOf(
+        IdempotencyConflictError,
+      )
     },
   },
 ]

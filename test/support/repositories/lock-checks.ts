@@ -195,7 +195,9 @@ export const lockChecks: readonly LockCheck[] = [
     title: 'placeOrder waits for its user before it writes',
     async check(world) {
       const userId = await createUser(world)
-      await waits(world, forNoKeyUpdate('User', `id = ${userId}`), () => placeOrder(world.prisma, { userId, orderId: `order of ${userId}`, amount: 1 }))
+      await waits(world, forNoKeyUpdate('User', `id = ${userId}`), () =>
+        placeOrder(world.prisma, { userId, orderId: `order of ${userId}`, amount: 1 }),
+      )
     },
   },
 ]

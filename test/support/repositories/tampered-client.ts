@@ -75,7 +75,8 @@ const LOCKING_CLAUSE = / FOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)(?: OF [^ ]
 export const withoutLocks = (sql: string): string => sql.replace(LOCKING_CLAUSE, '')
 
 /** Whether the statement locks rows of `table`. */
-export const locksRowsOf = (table: string, sql: string): boolean => sql.search(LOCKING_CLAUSE) >= 0 && sql.includes(`FROM "public"."${table}"`)
+export const locksRowsOf = (table: string, sql: string): boolean =>
+  sql.search(LOCKING_CLAUSE) >= 0 && sql.includes(`FROM "public"."${table}"`)
 
 /** The statement without its guard: an UPDATE of whatever the row holds, an INSERT that fails on a duplicate. */
 export function withoutGuards(sql: string): string {

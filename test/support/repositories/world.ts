@@ -9,7 +9,7 @@ export interface World {
   readonly sql: postgres.Sql
 }
 
-export function createWorld(database: TestDatabase, prisma = createClient(database, { poolSize: 10 }).prisma): World {
+export function createWorld(database: TestDatabase, prisma = createClient(database, { poolSize: 16 }).prisma): World {
   return { prisma, other: createClient(database, { poolSize: 3 }).prisma, sql: database.sql }
 }
 
@@ -51,4 +51,5 @@ export const countOf = async ({ other }: World, name: string) => (await other.co
 export const remainingOf = async ({ other }: World, id: number) => (await other.event.findUniqueOrThrow({ where: { id } })).remaining
 export const quotaOf = async ({ other }: World, userId: number) => (await other.readingQuota.findUnique({ where: { userId } }))?.remaining
 export const balanceOf = async ({ other }: World, userId: number) => Number((await other.wallet.findUnique({ where: { userId } }))?.balance)
-export const entriesOf = ({ other }: World, userId: number) => other.walletEntry.findMany({ where: { wallet: { userId } }, orderBy: { id: 'asc' } })
+export const entriesOf = ({ other }: World, userId: number) =>
+  other.walletEntry.findMany({ where: { wallet: { userId } }, orderBy: { id: 'asc' } })

@@ -21,10 +21,13 @@ const notCount = (min: number, max: number): fc.Arbitrary<unknown> =>
     fc.constantFrom(null, {}, Symbol('count'), () => 1, NaN, Infinity, -0.5),
   )
 const notFunction = fc.oneof(notObject, fc.object(), fc.string())
-const notSignal = fc.oneof(notObject, fc.string(), fc.constantFrom({}, { aborted: true }, () => 1))
+const notSignal = fc.oneof(
+  notObject,
+  fc.string(),
+  fc.constantFrom({}, { aborted: true }, () => 1),
+)
 const unknownName = fc.constantFrom('concurency', 'request', 'timeout', 'clients', 'onprogress', '__proto')
-const defined = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
-  arbitrary.filter((value) => value !== undefined)
+const defined = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> => arbitrary.filter((value) => value !== undefined)
 
 /** One bad value for one option, and which option it is. */
 function oneBad(bad: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<[option: string, value: unknown]> {
@@ -62,8 +65,14 @@ test('raceProcesses refuses every bad option by name and starts no process', asy
     processes: notCount(1, 64),
     requests: notCount(2, 1e6),
     concurrency: notCount(2, 4),
-    module: fc.oneof(notObject.filter((value) => typeof value !== 'string'), fc.constantFrom('', {}, new URL('http://a/b'))),
-    exportName: fc.oneof(notObject.filter((value) => typeof value !== 'string'), fc.constant('')),
+    module: fc.oneof(
+      notObject.filter((value) => typeof value !== 'string'),
+      fc.constantFrom('', {}, new URL('http://a/b')),
+    ),
+    exportName: fc.oneof(
+      notObject.filter((value) => typeof value !== 'string'),
+      fc.constant(''),
+    ),
     input: fc.constantFrom(() => 1, Symbol('input'), { nested: [() => 1] }),
     ...limits,
   }
@@ -110,7 +119,5 @@ const calls: [name: string, call: (options: never) => Promise<unknown>][] = [
 ]
 
 test.each(calls)('%s refuses options that are no object', async (_, call) => {
-  await fc.assert(
-    fc.asyncProperty(notObject, (options) => expectRefusal('options', options, () => call(options as never))),
-  )
+  await fc.assert(fc.asyncProperty(notObject, (options) => expectRefusal('options', options, () => call(options as never))))
 })

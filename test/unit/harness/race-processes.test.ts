@@ -56,7 +56,10 @@ test('raceProcesses deals the requests evenly to processes of their own', async 
 
 test('raceProcesses starts no request before every process is connected', async () => {
   const { values } = await start<{ connectedAt: bigint; startedAt: bigint }>('barrier', { processes: 3, requests: 3 })
-  const lastConnected = values.map(({ connectedAt }) => connectedAt).sort().at(-1)!
+  const lastConnected = values
+    .map(({ connectedAt }) => connectedAt)
+    .sort()
+    .at(-1)!
   expect(values.every(({ startedAt }) => startedAt > lastConnected)).toBe(true)
 })
 

@@ -134,9 +134,7 @@ test('race makes one client for each actor and closes each once', async () => {
     concurrency: 3,
     client: (actor) => {
       made.push(actor)
-      return actor === 0
-        ? { actor, $disconnect: () => closed.push(actor) }
-        : { actor, [Symbol.asyncDispose]: () => closed.push(actor) }
+      return actor === 0 ? { actor, $disconnect: () => closed.push(actor) } : { actor, [Symbol.asyncDispose]: () => closed.push(actor) }
     },
     run: async ({ client }) => {
       await Promise.resolve()

@@ -3,7 +3,16 @@ import { DateTime } from 'luxon'
 import { expect, test } from 'vitest'
 import { parseDayOptions, signInDayOf } from '../../../src/repositories/sign-in-day.js'
 
-const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'Pacific/Apia', 'America/Havana', 'Pacific/Kiritimati']
+const zones = [
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'Asia/Kathmandu',
+  'Pacific/Apia',
+  'America/Havana',
+  'Pacific/Kiritimati',
+]
 const time = fc.tuple(fc.integer({ min: 0, max: 23 }), fc.integer({ min: 0, max: 59 }))
 const moment = fc.date({ min: new Date('2000-01-01'), max: new Date('2040-01-01'), noInvalidDate: true })
 
