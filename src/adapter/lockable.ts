@@ -4,7 +4,7 @@ import { SQL_STATE } from '../core/sql-state.js'
 import type { SqlDriverAdapter, SqlDriverAdapterFactory, SqlQuery, SqlResultSet, Transaction } from './driver-adapter.js'
 import { findLockRequest, type LockRequest } from './lock-request.js'
 import { lockersStatement, runLockedStatement } from './locked-statement.js'
-import { type ConnectionConfig, SideConnection } from './side-connection.js'
+import { type ConnectionConfig, type RunBeside, SideConnection } from './side-connection.js'
 import { offerTransactionState, TransactionState } from './transaction-state.js'
 
 /** Options of {@link lockable}. */
@@ -60,8 +60,10 @@ class LockableFactory implements SqlDriverAdapterFactory {
   }
 
   async connect(): Promise<SqlDriverAdapter> {
-    const side = this.#connection === undefined ? undefined : new SideConnection(this.#connection)
-    return new LockableAdapter(await this.#inner.connect(), side)
+    const inner = await this.#inner.connect()
+    const { passFreely } = inner as { passFreely?: RunBeside }
+    const side = this.#connection === undefined ? undefined : new SideConnection(this.#connection, passFreely)
+    return new LockableAdapter(inner, side)
   }
 }
 

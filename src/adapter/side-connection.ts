@@ -6,6 +6,9 @@ import type { LockBlocker } from '../core/errors.js'
 /** How to reach the server beside the pool: a URL, or the options of `pg`. */
 export type ConnectionConfig = string | Readonly<Record<string, unknown>>
 
+/** Runs work that is no statement of the client, but that the client waits for. */
+export type RunBeside = <T>(work: () => Promise<T>) => Promise<T>
+
 // In milliseconds.
 const SEARCH_TIME = 1_000
 const MAX_GROUPS = 10
@@ -17,17 +20,19 @@ const MAX_GROUPS = 10
  */
 export class SideConnection {
   readonly #config: ConnectionConfig
+  readonly #run: RunBeside
   #sql: postgres.Sql | undefined
   #searching = false
 
-  constructor(config: ConnectionConfig) {
+  constructor(config: ConnectionConfig, run: RunBeside = (work) => work()) {
     this.#config = config
+    this.#run = run
   }
 
   /** Cancels the statement that the backend `pid` is running, if any. Never throws. */
   async cancel(pid: number): Promise<void> {
     try {
-      await this.#open()`SELECT pg_cancel_backend(${pid})`
+      await this.#run(async () => this.#open()`SELECT pg_cancel_backend(${pid})`)
     } catch {
       // A server that cannot be reached has cancelled nothing; the caller's own limits still hold.
     }
@@ -57,7 +62,7 @@ export class SideConnection {
     if (this.#searching) return undefined
     this.#searching = true
     const found = Promise.resolve()
-      .then(read)
+      .then(() => this.#run(read))
       .catch(() => undefined)
       .finally(() => (this.#searching = false))
     const timer = new AbortController()

@@ -77,6 +77,9 @@ class GatedAdapter implements SqlDriverAdapter {
     return new GatedTransaction(inner, this.gate, this.nextTransaction(), args[0])
   }
 
+  /** For what a wrapper does on a connection of its own while the client waits for it. */
+  passFreely = <T>(work: () => Promise<T>): Promise<T> => this.gate.passFreely(work)
+
   getConnectionInfo() {
     return this.inner.getConnectionInfo?.() ?? { supportsRelationJoins: true }
   }
