@@ -9,6 +9,8 @@ export type HistoryEvent =
       readonly sql: string
       readonly args: readonly unknown[]
       readonly transaction: number | undefined
+      /** In SQL's words; undefined for the default, or outside transactions. */
+      readonly isolationLevel?: string
       /** What came back at once or later; undefined while it was never answered. */
       result?: StepResult
       /** Set when it had to wait: for which actors, and until which step. */
