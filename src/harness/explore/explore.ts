@@ -9,7 +9,7 @@ import { ScheduleMismatch } from '../../explorer/scheduler.js'
 import { formatToken, parseToken } from '../../explorer/token.js'
 import { Exploration, type Run } from './exploration.js'
 import { createReport, type ExploreReport } from './explore-report.js'
-import { tablesOf } from './footprint.js'
+import { accessOf, tablesOf } from './footprint.js'
 import { type Invariant, InvariantJudge, type Judge, SerialJudge, describeOutcome, describeOutcomes } from './judge.js'
 import type { Operation } from './run-schedule.js'
 import { openScratchDatabase, type DatabaseChoice } from './scratch-choice.js'
@@ -111,7 +111,10 @@ export async function replay<Client>(token: string, options: ExploreOptions<Clie
   })
 }
 
-async function withExploration<Client, R>(options: ExploreOptions<Client>, use: (exploration: Exploration<Client>) => Promise<R>): Promise<R> {
+async function withExploration<Client, R>(
+  options: ExploreOptions<Client>,
+  use: (exploration: Exploration<Client>) => Promise<R>,
+): Promise<R> {
   checkOptions(options)
   options.signal?.throwIfAborted()
   await using database = await openScratchDatabase(options.database, options.migrations)
@@ -167,7 +170,14 @@ class Tally {
     this.#schedules++
     if (steps.some(({ wait }) => wait)) this.#blocked++
     if (history.events.some(({ kind }) => kind === 'deadlock')) this.#deadlocked++
-    if (steps.some((step) => isRetryable(step) && steps.some((later) => later.actor === step.actor && later.step > step.step && later.transaction !== step.transaction))) this.#retried++
+    if (
+      steps.some(
+        (step) =>
+          isRetryable(step) &&
+          steps.some((later) => later.actor === step.actor && later.step > step.step && later.transaction !== step.transaction),
+      )
+    )
+      this.#retried++
     this.#shared ||= sharesTable(steps, (sql) => [...tablesOf(sql, data).reads, ...tablesOf(sql, data).writes])
     this.#results.add(`${await data.readState()}\n${describeOutcomes(outcomes)}`)
   }
@@ -209,7 +219,12 @@ async function describe<Client>(result: SearchResult, exploration: Exploration<C
   const common = { counts: tally.counts, warnings: tally.warnings, actors }
   if (result.kind === 'held') return { ...common, verdict: 'held', coverage: result.coverage }
   if (result.kind === 'exhausted') {
-    return { ...common, verdict: 'exhausted', coverage: result.coverage, reason: 'The budget of schedules or time ended before all schedules of the search were run.' }
+    return {
+      ...common,
+      verdict: 'exhausted',
+      coverage: result.coverage,
+      reason: 'The budget of schedules or time ended before all schedules of the search were run.',
+    }
   }
   const { found } = result
   const token = formatToken(actors, found.choices)
@@ -233,12 +248,13 @@ async function runAgain<Client>(found: FoundFault, exploration: Exploration<Clie
 
 const eventLines = ({ history }: Run) =>
   history.events.map((event) =>
-    event.kind === 'step' ? `${event.actor} ${event.sql.replace(/\/\*rowlock:\d+\*\//, '')} -> ${event.result?.sqlState ?? event.result?.rows ?? '?'}${event.wait ? ' waited' : ''}` : `${event.kind} ${'actor' in event ? event.actor : ''}`,
+    event.kind === 'step'
+      ? `${event.actor} ${event.sql.replace(/\/\*rowlock:\d+\*\//, '')} -> ${event.result?.sqlState ?? event.result?.rows ?? '?'}${event.wait ? ' waited' : ''}`
+      : `${event.kind} ${'actor' in event ? event.actor : ''}`,
   )
 
 function counterexampleOf<Client>({ run, fault, preemptions }: FoundFault, exploration: Exploration<Client>): Counterexample {
   const actors = exploration.actors.map(({ name }) => name)
-  const isInsert = (sql: string) => /^\s*INSERT\b/i.test(sql)
   return {
     actors,
     events: run.history.events,
@@ -247,7 +263,7 @@ function counterexampleOf<Client>({ run, fault, preemptions }: FoundFault, explo
     expected: fault.expected,
     actual: fault.actual,
     outcomes: Object.entries(run.outcomes).map(([actor, outcome]) => ({ actor, status: outcome.status, text: describeOutcome(outcome) })),
-    anomaly: nameAnomaly(run.history.events, actors, (sql) => ({ ...tablesOf(sql, exploration.data), inserts: isInsert(sql) })),
+    anomaly: nameAnomaly(run.history.events, actors, (sql, args) => accessOf(sql, args, exploration.data)),
   }
 }
 

@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import type { ForeignKeys } from './footprint.js'
+import type { Relations } from './footprint.js'
 
 interface Table {
   readonly oid: number
@@ -17,9 +17,12 @@ const SNAPSHOT = 'rowlock_snapshot'
  * The rows that every schedule starts from. They are copied once into a schema of their own; a reset
  * finds the tables that a run has changed by the age of their rows, and puts back only those.
  */
-export class ScratchData implements ForeignKeys {
+export class ScratchData implements Relations {
   readonly #sql: postgres.Sql
   #tables: readonly Table[] = []
+  #names: ReadonlySet<string> = new Set()
+  #indirect: ReadonlySet<string> = new Set()
+  #triggered: ReadonlySet<string> = new Set()
   #parents = new Map<string, string[]>()
   #children = new Map<string, string[]>()
   #sequences: readonly { name: string; value: string | null }[] = []
@@ -29,13 +32,18 @@ export class ScratchData implements ForeignKeys {
     this.#sql = sql
   }
 
+  isTable = (name: string): boolean => this.#names.has(name)
+  isIndirect = (name: string): boolean => this.#indirect.has(name)
+  hasTrigger = (table: string): boolean => this.#triggered.has(table)
   parentsOf = (table: string): readonly string[] => this.#parents.get(table) ?? []
   childrenOf = (table: string): readonly string[] => this.#children.get(table) ?? []
 
   /** Remembers the rows that are there now. */
   async remember(): Promise<void> {
     this.#tables = await readTables(this.#sql)
+    this.#names = new Set(this.#tables.map(({ name }) => name))
     await this.#readForeignKeys()
+    await this.#readIndirections()
     await this.#sql.unsafe(`DROP SCHEMA IF EXISTS ${SNAPSHOT} CASCADE; CREATE SCHEMA ${SNAPSHOT}`)
     for (const table of this.#tables) await this.#sql.unsafe(`CREATE TABLE ${copyOf(table)} AS SELECT * FROM ${quoted(table)}`)
     this.#sequences = await this.#sql<{ name: string; value: string | null }[]>`
@@ -76,7 +84,9 @@ export class ScratchData implements ForeignKeys {
   async #markClean(): Promise<void> {
     const [{ xid }] = await this.#sql<[{ xid: string }]>`SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xid`
     const counts = await Promise.all(
-      this.#tables.map(async (table) => (await this.#sql.unsafe<[{ count: string }]>(`SELECT count(*) AS count FROM ${quoted(table)}`))[0].count),
+      this.#tables.map(
+        async (table) => (await this.#sql.unsafe<[{ count: string }]>(`SELECT count(*) AS count FROM ${quoted(table)}`))[0].count,
+      ),
     )
     const checks = this.#tables.map(
       (table, index) =>
@@ -84,6 +94,16 @@ export class ScratchData implements ForeignKeys {
         `OR (SELECT count(*) FROM ${quoted(table)}) <> ${counts[index]}`,
     )
     this.#changedSql = checks.join(' UNION ALL ') || 'SELECT 0 AS oid WHERE false'
+  }
+
+  async #readIndirections(): Promise<void> {
+    const relations = await this.#sql<{ name: string; indirect: boolean; triggered: boolean }[]>`
+      SELECT relname AS name, relkind <> 'r' AS indirect,
+        relhasrules OR EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = class.oid AND NOT tgisinternal) AS triggered
+      FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = relnamespace
+      WHERE relkind IN ('r', 'v', 'm', 'f', 'p') AND nspname NOT IN ('pg_catalog', 'information_schema', ${SNAPSHOT})`
+    this.#indirect = new Set(relations.filter(({ indirect }) => indirect).map(({ name }) => name))
+    this.#triggered = new Set(relations.filter(({ triggered }) => triggered).map(({ name }) => name))
   }
 
   async #readForeignKeys(): Promise<void> {
