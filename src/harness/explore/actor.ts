@@ -2,12 +2,11 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { SqlDriverAdapterFactory } from '../../adapter/driver-adapter.js'
 import { lockable } from '../../adapter/lockable.js'
+import { inRealTime } from './virtual-clock.js'
 import { gated, type GatedStatement, type StatementGate, type StatementOutcome } from '../../adapter/statement-gate.js'
 
 /** How an actor's operation ended. */
-export type Outcome =
-  | { readonly status: 'fulfilled'; readonly value: unknown }
-  | { readonly status: 'rejected'; readonly error: unknown }
+export type Outcome = { readonly status: 'fulfilled'; readonly value: unknown } | { readonly status: 'rejected'; readonly error: unknown }
 
 /** A statement that waits at the gate until the scheduler lets it go. */
 export interface PendingStatement {
@@ -51,13 +50,20 @@ export class Actor {
   open = true
   /** Work under way that passes freely. */
   working = 0
+  /** Transactions that have neither been committed nor rolled back; they outlive an operation that does not wait for them. */
+  readonly transactions = new Set<number>()
   #listener: ActorListener | undefined
   readonly #pool: pg.Pool
 
   constructor(name: string, index: number, url: string, connections: number) {
     this.name = name
     this.index = index
-    this.#pool = new pg.Pool({ connectionString: url, max: connections, idleTimeoutMillis: 0, application_name: `rowlock explorer: ${name}` })
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      max: connections,
+      idleTimeoutMillis: 0,
+      application_name: `rowlock explorer: ${name}`,
+    })
     this.#pool.on('connect', (client) => this.pids.add((client as unknown as { processID: number }).processID))
     this.#pool.on('remove', (client) => this.pids.delete((client as unknown as { processID: number }).processID))
     this.#pool.on('error', () => undefined)
@@ -72,6 +78,22 @@ export class Actor {
     return lockable(gated(new PrismaPg(this.#pool), gate), { connection: this.#pool.options as object as Record<string, unknown> })
   }
 
+  /** True when the operation has settled and has left nothing behind that could still happen. */
+  get finished(): boolean {
+    return this.settled && this.pending.length === 0 && this.sent.length === 0 && this.working === 0 && this.transactions.size === 0
+  }
+
+  /** True when the operation may send something without being asked. */
+  get thinking(): boolean {
+    return !this.finished && this.pending.length === 0 && this.sent.length === 0
+  }
+
+  /** The next statement that can go: behind one that is blocked, only another connection's. */
+  get next(): PendingStatement | undefined {
+    const busy = new Set(this.sent.map(({ statement }) => statement.transaction))
+    return this.pending.find(({ statement: { transaction } }) => transaction === undefined || !busy.has(transaction))
+  }
+
   get settled(): boolean {
     return this.outcome !== undefined
   }
@@ -81,6 +103,7 @@ export class Actor {
     this.outcome = undefined
     this.pending = []
     this.sent = []
+    this.transactions.clear()
     this.open = false
     this.#listener = listener
     const settle = (outcome: Outcome) => {
@@ -95,12 +118,32 @@ export class Actor {
       )
   }
 
+  /** Lets everything go that still waits at the gate. */
+  giveUp(): void {
+    this.open = true
+    for (const { release } of this.pending.splice(0)) release()
+  }
+
   async stop(): Promise<void> {
     await this.client?.$disconnect?.().catch(() => undefined)
     if (!this.#pool.ended) await this.#pool.end().catch(() => undefined)
   }
 
   async #pass<T>(statement: GatedStatement, send: () => Promise<T>, describe: (result: T) => StatementOutcome): Promise<T> {
+    const { transaction, sql } = statement
+    if (transaction === undefined) return this.#passGate(statement, send, describe)
+    this.transactions.add(transaction)
+    try {
+      return await this.#passGate(statement, send, describe)
+    } finally {
+      if (endsTransaction(sql)) {
+        this.transactions.delete(transaction)
+        this.#listener?.arrived(this)
+      }
+    }
+  }
+
+  async #passGate<T>(statement: GatedStatement, send: () => Promise<T>, describe: (result: T) => StatementOutcome): Promise<T> {
     if (this.open || conflictsWithNothing(statement)) return this.#passFreely(send)
     await new Promise<void>((release) => {
       this.pending.push({ statement, release })
@@ -122,7 +165,8 @@ export class Actor {
   async #passFreely<T>(work: () => Promise<T>): Promise<T> {
     this.working++
     try {
-      return await work()
+      // A driver's own timers (to connect, to connect again) are real: its network is.
+      return await inRealTime(work)
     } finally {
       this.working--
       this.#listener?.arrived(this)
@@ -141,8 +185,10 @@ export class Actor {
  */
 function conflictsWithNothing({ sql, isolationLevel }: GatedStatement): boolean {
   if (isolationLevel && !/^READ/i.test(isolationLevel)) return false
-  return /^\/\*rowlock:\d+\*\//.test(sql) || /^\s*(?:SET|SHOW)\b/i.test(sql)
+  return /^\/\*rowlock:\d+\*\/SELECT pg_backend_pid\(\)/.test(sql) || /^\s*(?:SET|SHOW)\b/i.test(sql)
 }
+
+const endsTransaction = (sql: string) => /^\s*(?:COMMIT|ROLLBACK)\s*;?\s*$/i.test(sql)
 
 /** A statement that was cancelled to break a deadlock reports what PostgreSQL's own victim reports. */
 function asDeadlock(error: unknown): unknown {

@@ -60,7 +60,7 @@ export class Exploration<Client> {
       operations: [...this.#options.operations.values()],
       control: this.#control,
       clock: this.#clock,
-      foreignKeys: this.data,
+      relations: this.data,
       choose,
       patience: PATIENCE,
       timeout: this.#options.runTimeout,
@@ -69,8 +69,16 @@ export class Exploration<Client> {
     return { history, outcomes: Object.fromEntries(this.actors.map((actor) => [actor.name, actor.outcome!])) }
   }
 
+  /** Ends every session, also those of operations that have been given up. */
   async stop(): Promise<void> {
-    await Promise.all([...this.actors, this.#observer].map((actor) => actor.stop()))
+    const actors = [...this.actors, this.#observer]
+    for (const actor of actors) actor.giveUp()
+    const pids = actors.flatMap((actor) => [...actor.pids])
+    await this.#control`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(${pids}::int[]) AND xact_start IS NOT NULL`.catch(
+      () => undefined,
+    )
+    await Promise.all(actors.map((actor) => actor.stop()))
     await this.#control.end({ timeout: 1 })
   }
 }

@@ -4,8 +4,8 @@ import type { HistoryEvent, RunHistory, StepEvent } from '../../explorer/history
 import type { Choice, Decision, Option } from '../../explorer/schedule.js'
 import type { Chooser } from '../../explorer/scheduler.js'
 import type { Actor, ActorListener, SentStatement } from './actor.js'
-import { findCycle, readWaits } from './blocked-probe.js'
-import { FootprintTracker, type ForeignKeys } from './footprint.js'
+import { findCycle, readWaits, type WaitsFor } from './blocked-probe.js'
+import { FootprintTracker, type Relations } from './footprint.js'
 import { ActorStuckError } from './explore-errors.js'
 import { inRealTime, type VirtualClock, withClock } from './virtual-clock.js'
 
@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly operations: readonly Operation[]
   readonly control: postgres.Sql
   readonly clock: VirtualClock
-  readonly foreignKeys: ForeignKeys
+  readonly relations: Relations
   readonly choose: Chooser
   /** How long an actor may be silent before only the clock can be what it waits for, in real ms. */
   readonly patience: number
@@ -27,7 +27,13 @@ export interface RunOptions {
 
 const QUIET_TURNS = 200
 
-const NO_FOOTPRINT = { reads: new Set<string>(), writes: new Set<string>(), publishes: new Set<string>(), takesSnapshot: false, unknown: true }
+const NO_FOOTPRINT = {
+  reads: new Set<string>(),
+  writes: new Set<string>(),
+  publishes: new Set<string>(),
+  takesSnapshot: false,
+  unknown: true,
+}
 
 /** Runs the operations of all actors in the order that `choose` decides, statement by statement. */
 export function runSchedule(options: RunOptions): Promise<RunHistory> {
@@ -48,14 +54,17 @@ class ScheduleRun implements ActorListener {
   readonly #footprints: FootprintTracker[]
   readonly #open = new Map<SentStatement['statement'], StepEvent>()
   #current: number | undefined
-  #blocked = new Map<number, readonly number[]>()
+  /** Who waits for whom among the actors' backends, and others. */
+  #waits: WaitsFor = new Map()
+  #owner: ReadonlyMap<number, number> = new Map()
+  #settled: { actor: number; error: string | undefined }[] = []
   #lastProgress = performance.now()
   #turns = 0
   readonly #deadline: number
 
   constructor(options: RunOptions) {
     this.#options = options
-    this.#footprints = options.actors.map(() => new FootprintTracker(options.foreignKeys))
+    this.#footprints = options.actors.map(() => new FootprintTracker(options.relations))
     this.#deadline = performance.now() + options.timeout
   }
 
@@ -65,11 +74,11 @@ class ScheduleRun implements ActorListener {
     actors.forEach((actor, index) => withClock(clock, () => actor.start(operations[index]!, this)))
     await this.#untilQuiet()
     let pruned = false
-    while (actors.some((actor) => !actor.settled)) {
+    while (actors.some((actor) => !actor.finished)) {
       const cycle = this.#cycle()
-      const options = cycle ? victims(cycle) : this.#steps()
+      const options = cycle ? this.#victims(cycle) : this.#steps()
       if (options.length === 0) {
-        this.#moveTime()
+        await this.#moveTime()
       } else {
         const taken = this.#options.choose(options, cycle ? undefined : this.#going(options), this.#decisions.length)
         if (taken === undefined) {
@@ -95,7 +104,7 @@ class ScheduleRun implements ActorListener {
     this.arrived()
     if (!actor.outcome) return
     const error = actor.outcome.status === 'rejected' ? String((actor.outcome.error as Error)?.name ?? actor.outcome.error) : undefined
-    this.#events.push({ kind: 'settled', step: this.#decisions.length, actor: actor.index, error })
+    this.#settled.push({ actor: actor.index, error })
   }
 
   returned(_: Actor, statement: SentStatement['statement'], outcome: StepEvent['result'], error: unknown): void {
@@ -108,11 +117,20 @@ class ScheduleRun implements ActorListener {
   }
 
   #steps(): Option[] {
-    const ready = this.#options.actors.filter((actor) => actor.pending.length > 0 && actor.sent.length === 0)
-    return ready.map((actor) => ({
-      choice: { kind: 'step', actor: actor.index },
-      footprint: this.#footprints[actor.index]!.of(actor.pending[0]!.statement),
-    }))
+    return this.#options.actors.flatMap((actor) => {
+      const { next } = actor
+      if (!next) return []
+      return [{ choice: { kind: 'step', actor: actor.index }, footprint: this.#footprints[actor.index]!.of(next.statement) }]
+    })
+  }
+
+  #victims(cycle: readonly number[]): Option[] {
+    return this.#actorsOf(cycle).map((actor) => ({ choice: { kind: 'victim', actor }, footprint: NO_FOOTPRINT }))
+  }
+
+  /** The actors of these backends, each once, in the order in which they were given. */
+  #actorsOf(pids: readonly number[]): number[] {
+    return [...new Set(pids.map((pid) => this.#owner.get(pid)!))].sort((one, other) => one - other)
   }
 
   /** The actor of the last step, if it can go on. */
@@ -123,11 +141,13 @@ class ScheduleRun implements ActorListener {
   async #take({ kind, actor: index }: Choice, cycle: readonly number[] | undefined): Promise<void> {
     const actor = this.#options.actors[index]!
     if (kind === 'victim') {
-      this.#events.push({ kind: 'deadlock', step: this.#decisions.length, actors: cycle!, victim: index })
-      await this.#breakDeadlock(actor)
+      this.#events.push({ kind: 'deadlock', step: this.#decisions.length, actors: this.#actorsOf(cycle!), victim: index })
+      await this.#breakDeadlock(actor, cycle!)
       return
     }
-    const { statement, release } = actor.pending.shift()!
+    const next = actor.next!
+    const { statement, release } = next
+    actor.pending.splice(actor.pending.indexOf(next), 1)
     const event: StepEvent = {
       kind: 'step',
       step: this.#decisions.length,
@@ -135,6 +155,7 @@ class ScheduleRun implements ActorListener {
       sql: statement.sql,
       args: statement.args,
       transaction: statement.transaction,
+      ...(statement.isolationLevel && { isolationLevel: statement.isolationLevel }),
     }
     this.#events.push(event)
     this.#open.set(statement, event)
@@ -144,15 +165,29 @@ class ScheduleRun implements ActorListener {
   }
 
   /** PostgreSQL would pick the victim by chance; here it is chosen, cancelled, and told it was a deadlock. */
-  async #breakDeadlock(actor: Actor): Promise<void> {
-    const waits = await readWaits(this.#options.control, [...actor.pids])
-    const pid = [...waits.keys()][0]
+  async #breakDeadlock(actor: Actor, cycle: readonly number[]): Promise<void> {
+    const pid = cycle.find((one) => this.#owner.get(one) === actor.index)!
+    const before = actor.sent.length
     for (const sent of actor.sent) sent.victim = true
-    if (pid !== undefined) await this.#options.control`SELECT pg_cancel_backend(${pid})`
+    await this.#options.control`SELECT pg_cancel_backend(${pid})`
+    // Until the victim has had its signal, everything still looks blocked.
+    while (before > 0 && actor.sent.length === before) {
+      await turn()
+      this.#assertInTime()
+    }
+    for (const sent of actor.sent) sent.victim = false
   }
 
   /** Waits until nothing more happens by itself. */
   async #untilQuiet(): Promise<void> {
+    await this.#untilStill()
+    // Of those that settle in the same step, which one is seen first is chance.
+    for (const { actor, error } of this.#settled.splice(0).sort((one, other) => one.actor - other.actor)) {
+      this.#events.push({ kind: 'settled', step: this.#decisions.length, actor, error })
+    }
+  }
+
+  async #untilStill(): Promise<void> {
     const { actors, signal } = this.#options
     let still = 0
     let before = ''
@@ -162,18 +197,18 @@ class ScheduleRun implements ActorListener {
       signal?.throwIfAborted()
       this.#assertInTime()
       const flying = actors.filter((actor) => actor.sent.length > 0)
-      const thinking = actors.some((actor) => !actor.settled && actor.pending.length === 0 && actor.sent.length === 0)
+      const thinking = actors.some((actor) => actor.thinking)
       const silent = this.#isSilent()
       if (flying.length === 0 && (!thinking || silent)) {
-        this.#blocked = new Map()
+        this.#waits = new Map()
         if (silent || ++still >= 2) return
         continue
       }
       still = 0
       if (flying.length === 0) continue
-      const waits = await this.#readBlocked(flying)
+      const waits = await this.#readWaits(flying)
       const now = JSON.stringify([...waits])
-      const allBlocked = flying.every((actor) => waits.has(actor.index) && actor.sent.length > 0)
+      const allBlocked = flying.every((actor) => actor.sent.length > 0 && countWaiting(actor, waits) === actor.sent.length)
       // A waiter can look free for an instant and then queue behind another: ask twice.
       if (allBlocked && now === before && (!thinking || silent)) {
         this.#noteBlocked(waits)
@@ -192,39 +227,53 @@ class ScheduleRun implements ActorListener {
     return this.#turns > QUIET_TURNS && performance.now() - this.#lastProgress > patience && actors.every((actor) => actor.working === 0)
   }
 
-  async #readBlocked(flying: readonly Actor[]): Promise<Map<number, readonly number[]>> {
+  async #readWaits(flying: readonly Actor[]): Promise<WaitsFor> {
     const { actors, control } = this.#options
-    const owner = new Map(actors.flatMap((actor) => [...actor.pids].map((pid) => [pid, actor.index] as const)))
-    const waits = await readWaits(control, flying.flatMap((actor) => [...actor.pids]))
-    const blocked = new Map<number, readonly number[]>()
-    for (const [pid, blockers] of waits) {
-      const index = owner.get(pid)!
-      blocked.set(index, [...new Set([...(blocked.get(index) ?? []), ...blockers.map((blocker) => owner.get(blocker) ?? -1)])])
-    }
-    return blocked
+    this.#owner = new Map(actors.flatMap((actor) => [...actor.pids].map((pid) => [pid, actor.index] as const)))
+    return readWaits(
+      control,
+      flying.flatMap((actor) => [...actor.pids]),
+    )
   }
 
-  #noteBlocked(waits: ReadonlyMap<number, readonly number[]>): void {
-    this.#blocked = new Map(waits)
+  #noteBlocked(waits: WaitsFor): void {
+    this.#waits = waits
     for (const event of this.#open.values()) {
-      const blockers = waits.get(event.actor)
-      if (blockers && !event.wait) event.wait = { for: blockers }
+      if (event.wait) continue
+      const blockers = [...waits].filter(([pid]) => this.#owner.get(pid) === event.actor).flatMap(([, pids]) => pids)
+      if (blockers.length > 0) event.wait = { for: [...new Set(blockers.map((pid) => this.#owner.get(pid) ?? -1))] }
     }
   }
 
   #cycle(): number[] | undefined {
-    return this.#blocked.size > 1 ? findCycle(this.#blocked) : undefined
+    return this.#waits.size > 1 ? findCycle(this.#waits) : undefined
   }
 
-  #moveTime(): void {
+  async #moveTime(): Promise<void> {
     const { clock, actors } = this.#options
     const before = clock.now
-    if (!clock.advance()) {
-      const stuck = actors.find((actor) => !actor.settled)!
-      throw new ActorStuckError(stuck.name, this.#blocked.get(stuck.index)?.includes(-1) ?? false)
-    }
     this.#lastProgress = performance.now()
-    this.#events.push({ kind: 'time', step: this.#decisions.length, milliseconds: clock.now - before })
+    if (clock.advance()) {
+      this.#events.push({ kind: 'time', step: this.#decisions.length, milliseconds: clock.now - before })
+      return
+    }
+    const stuck = actors.find((actor) => !actor.settled)
+    if (stuck) throw new ActorStuckError(stuck.name, this.#waitsForStranger(stuck))
+    for (const actor of actors) await this.#endSessions(actor)
+  }
+
+  #waitsForStranger({ index }: Actor): boolean {
+    return [...this.#waits].some(
+      ([pid, blockers]) => this.#owner.get(pid) === index && blockers.some((blocker) => !this.#owner.has(blocker)),
+    )
+  }
+
+  /** An operation that is over has left a transaction open, which nobody will ever end. */
+  async #endSessions(actor: Actor): Promise<void> {
+    if (actor.finished) return
+    await this.#options.control`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(${[...actor.pids]}::int[]) AND xact_start IS NOT NULL`
+    actor.transactions.clear()
   }
 
   #assertInTime(): void {
@@ -236,21 +285,21 @@ class ScheduleRun implements ActorListener {
   /** Lets a run that only repeats another come to its end without choosing any more. */
   async #abandon(): Promise<void> {
     const { actors, control } = this.#options
-    while (actors.some((actor) => !actor.settled)) {
+    while (actors.some((actor) => !actor.finished)) {
       for (const actor of actors) {
         actor.open = true
         for (const { release } of actor.pending.splice(0)) release()
       }
-      const cycle = findCycle(await this.#readBlocked(actors.filter((actor) => actor.sent.length > 0)))
-      if (cycle) await this.#breakDeadlock(actors[cycle[0]!]!)
+      const cycle = findCycle(await this.#readWaits(actors.filter((actor) => !actor.finished)))
+      if (cycle) await control`SELECT pg_cancel_backend(${cycle[0]!})`
       this.#turns++
-      if (this.#isSilent() && !this.#options.clock.advance()) await control`SELECT 1`
+      if (this.#isSilent() && !this.#options.clock.advance()) for (const actor of actors) if (actor.settled) await this.#endSessions(actor)
       await turn()
       this.#assertInTime()
     }
   }
 }
 
-const victims = (cycle: readonly number[]): Option[] => cycle.map((actor) => ({ choice: { kind: 'victim', actor }, footprint: NO_FOOTPRINT }))
+const countWaiting = ({ pids }: Actor, waits: WaitsFor): number => [...pids].filter((pid) => waits.has(pid)).length
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))

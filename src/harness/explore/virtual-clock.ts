@@ -1,6 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { syncBuiltinESMExports } from 'node:module'
 import timersPromises from 'node:timers/promises'
+import { randomFrom } from '../../explorer/random-scheduler.js'
 
 interface Timer {
   readonly at: number
@@ -18,6 +19,7 @@ interface Timer {
 export class VirtualClock {
   #now = 0
   #order = 0
+  #random = randomFrom(0)
   readonly #timers = new Map<number, Timer>()
 
   get now(): number {
@@ -32,7 +34,12 @@ export class VirtualClock {
     const id = ++this.#order
     const milliseconds = Math.max(1, Number.isFinite(delay) ? delay : 1)
     // The callback belongs to whoever set the timer, not to whoever moves the clock.
-    this.#timers.set(id, { at: this.#now + milliseconds, order: id, fire: AsyncResource.bind(fire), repeat: repeat ? milliseconds : undefined })
+    this.#timers.set(id, {
+      at: this.#now + milliseconds,
+      order: id,
+      fire: AsyncResource.bind(fire),
+      repeat: repeat ? milliseconds : undefined,
+    })
     return id
   }
 
@@ -40,8 +47,14 @@ export class VirtualClock {
     this.#timers.delete(id)
   }
 
+  /** Chance is the same in every run, too: it decides how long a retry pauses, and so who goes first. */
+  random(): number {
+    return this.#random()
+  }
+
   reset(): void {
     this.#now = 0
+    this.#random = randomFrom(0)
     this.#timers.clear()
   }
 
@@ -96,17 +109,25 @@ let installed = false
 function install(): void {
   if (installed) return
   installed = true
-  const real = { setTimeout, clearTimeout, setInterval, clearInterval, sleep: timersPromises.setTimeout, performanceNow: performance.now.bind(performance) }
+  const real = {
+    setTimeout,
+    clearTimeout,
+    setInterval,
+    clearInterval,
+    sleep: timersPromises.setTimeout,
+    performanceNow: performance.now.bind(performance),
+    random: Math.random,
+  }
 
   const replace = (repeat: boolean, original: typeof setTimeout | typeof setInterval) =>
-    Object.assign(
-      (callback: (...args: unknown[]) => void, delay = 1, ...args: unknown[]) => {
-        const clock = clocks.getStore()
-        if (!clock) return (original as typeof setTimeout)(callback, delay, ...args)
-        return new VirtualTimeout(clock, clock.set(() => callback(...args), delay, repeat))
-      },
-      original,
-    )
+    Object.assign((callback: (...args: unknown[]) => void, delay = 1, ...args: unknown[]) => {
+      const clock = clocks.getStore()
+      if (!clock) return (original as typeof setTimeout)(callback, delay, ...args)
+      return new VirtualTimeout(
+        clock,
+        clock.set(() => callback(...args), delay, repeat),
+      )
+    }, original)
   const replaceClear = (original: typeof clearTimeout) => (timer: unknown) => {
     if (timer instanceof VirtualTimeout) timer.stop()
     else original(timer as NodeJS.Timeout)
@@ -116,6 +137,7 @@ function install(): void {
   globalThis.clearTimeout = replaceClear(real.clearTimeout) as typeof clearTimeout
   globalThis.clearInterval = replaceClear(real.clearInterval) as typeof clearInterval
   performance.now = () => clocks.getStore()?.now ?? real.performanceNow()
+  Math.random = () => clocks.getStore()?.random() ?? real.random()
   timersPromises.setTimeout = ((delay?: number, value?: unknown, options?: { signal?: AbortSignal }) => {
     const clock = clocks.getStore()
     return clock ? virtualSleep(clock, delay, value, options?.signal) : real.sleep(delay, value, options)
