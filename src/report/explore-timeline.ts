@@ -54,7 +54,7 @@ function causesWake(moment: Moment, statement: StepEvent): boolean {
 function toStatement(event: StepEvent, events: readonly HistoryEvent[]): Moment {
   const { step, actor, sql, wait } = event
   if (!wait) return { kind: 'statement', step, actor, statement: event, wait: undefined }
-  const before = events.filter((other): other is StepEvent => other.kind === 'step' && other.step < step)
+  const before = events.filter((other): other is StepEvent => other.kind === 'step' && other.step < step && !isWaitingAt(other, step))
   const table = tableOf(sql)
   const blockers = wait.for.map((blocker) => ({
     actor: blocker < 0 ? undefined : blocker,
@@ -65,6 +65,9 @@ function toStatement(event: StepEvent, events: readonly HistoryEvent[]): Moment 
   }))
   return { kind: 'statement', step, actor, statement: event, wait: { table, blockers } }
 }
+
+/** Who only waits for the same lock is ahead in the queue, and holds nothing yet. */
+const isWaitingAt = ({ wait }: StepEvent, step: number) => wait !== undefined && (wait.until ?? Infinity) >= step
 
 /**
  * The step that took the lock: the only one that locked anything in the blocker's open transaction, or the

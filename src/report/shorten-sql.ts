@@ -11,10 +11,15 @@ const MAX_TOKENS = 2_000
  * every query, with short parameter values filled in. The locking clause is always there, whole.
  */
 export function shortenSql(sql: string, args: readonly unknown[]): string {
+  const { body, lock } = shortenParts(sql, args)
+  return [body, lock].filter((part) => part !== '').join(' ')
+}
+
+/** The same with the locking clause apart, to be shown as what it is. */
+export function shortenParts(sql: string, args: readonly unknown[]): { readonly body: string; readonly lock: string } {
   const tokens = PASSES.reduce<readonly Token[]>((before, pass) => pass(before, args), shorterList(tokenize(sql)))
-  const lock = indexOfLock(tokens)
-  const body = inOneLine(write(tokens.slice(0, lock), args))
-  return [cut(body), inOneLine(write(tokens.slice(lock), args))].filter((part) => part !== '').join(' ')
+  const at = indexOfLock(tokens)
+  return { body: cut(inOneLine(write(tokens.slice(0, at), args))), lock: inOneLine(write(tokens.slice(at), args)) }
 }
 
 /** Of a statement with thousands of rows nobody sees the end; its locking clause stays. */
