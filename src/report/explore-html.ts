@@ -105,7 +105,7 @@ function violated(counterexample: Counterexample, token: string): Markup {
     </section>
     <section class="run" aria-labelledby="timeline-title">
       <div class="timeline">
-        <h2 id="timeline-title">The smallest schedule that breaks it</h2>
+        <h2 id="timeline-title">The schedule that breaks it</h2>
         ${legend(anomaly.steps)} ${renderTimeline(counterexample)}
       </div>
       ${renderDetails(counterexample)}
