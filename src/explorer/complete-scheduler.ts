@@ -59,15 +59,15 @@ export class CompleteScheduler implements Scheduler {
   /** What sleeps after a step: what slept or was tried before it and does not depend on it. */
   #asleepAfter(parent: Node | undefined, options: readonly Option[]): Option[] {
     if (!parent) return []
-    return [...parent.asleep, ...parent.tried].filter(
-      (option) => includes(options, option) && !areDependent(option.footprint, parent.taken.footprint),
-    )
+    const before = [...parent.asleep, ...parent.tried].filter(({ footprint }) => !areDependent(footprint, parent.taken.footprint))
+    // The options of now: who waits behind a step may have changed what it does.
+    return options.filter((option) => includes(before, option))
   }
 
   #backtrack(): boolean {
     for (let node = this.#path.at(-1); node; this.#path.pop(), node = this.#path.at(-1)) {
       node.tried.push(node.taken)
-      const next = node.options.find((option) => !includes(node!.asleep, option) && !includes(node!.tried, option))
+      const next = node.options.find((option) => !includes(node.asleep, option) && !includes(node.tried, option))
       if (next) {
         node.taken = next
         return true
@@ -77,5 +77,4 @@ export class CompleteScheduler implements Scheduler {
   }
 }
 
-const includes = (options: readonly Option[], wanted: Option): boolean =>
-  options.some(({ choice }) => sameChoice(choice, wanted.choice))
+const includes = (options: readonly Option[], wanted: Option): boolean => options.some(({ choice }) => sameChoice(choice, wanted.choice))

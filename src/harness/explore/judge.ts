@@ -39,8 +39,8 @@ export class InvariantJudge<Client> implements Judge {
       if (verdict === false) return { reason: 'The invariant returned false.' }
       return typeof verdict === 'string' ? { reason: verdict } : undefined
     } catch (error) {
-      const { message, expected, actual } = error as { message?: string; expected?: unknown; actual?: unknown }
-      return { reason: message ?? String(error), ...show('expected', expected), ...show('actual', actual) }
+      const { message, expected, actual } = fieldsOf(error)
+      return { reason: typeof message === 'string' ? message : String(error), ...show('expected', expected), ...show('actual', actual) }
     }
   }
 }
@@ -80,9 +80,12 @@ export function describeOutcomes(outcomes: Readonly<Record<string, Outcome>>): s
 
 export function describeOutcome(outcome: Outcome): string {
   if (outcome.status === 'fulfilled') return `fulfilled ${stable(outcome.value)}`
-  const { name, code } = outcome.error as { name?: unknown; code?: unknown }
+  const { name, code } = fieldsOf(outcome.error)
   return `rejected ${typeof name === 'string' ? name : String(outcome.error)}${typeof code === 'string' ? ` ${code}` : ''}`
 }
+
+/** Anything can be thrown, also undefined. */
+const fieldsOf = (error: unknown): Readonly<Record<string, unknown>> => (Object(error) === error ? (error as Record<string, unknown>) : {})
 
 function stable(value: unknown): string {
   const text = JSON.stringify(value, (key, field: unknown) => {
@@ -94,7 +97,10 @@ function stable(value: unknown): string {
 }
 
 const lines = (text: string) => text.split('\n')
-const onlyIn = (text: string, other: string) => lines(text).filter((line) => !lines(other).includes(line)).join('\n')
+const onlyIn = (text: string, other: string) =>
+  lines(text)
+    .filter((line) => !lines(other).includes(line))
+    .join('\n')
 const distance = (a: string, b: string) => onlyIn(a, b).length + onlyIn(b, a).length
 
 function show<Key extends string>(key: Key, value: unknown): Partial<Record<Key, string>> {

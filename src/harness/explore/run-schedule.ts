@@ -1,7 +1,7 @@
 import type postgres from 'postgres'
 import { errorSqlState } from '../../core/error-sql-state.js'
 import type { HistoryEvent, RunHistory, StepEvent } from '../../explorer/history.js'
-import type { Choice, Decision, Option } from '../../explorer/schedule.js'
+import type { Choice, Decision, Footprint, Option } from '../../explorer/schedule.js'
 import type { Chooser } from '../../explorer/scheduler.js'
 import type { Actor, ActorListener, SentStatement } from './actor.js'
 import { findCycle, readWaits, type WaitsFor } from './blocked-probe.js'
@@ -52,6 +52,7 @@ class ScheduleRun implements ActorListener {
   readonly #decisions: Decision[] = []
   readonly #events: HistoryEvent[] = []
   readonly #footprints: FootprintTracker[]
+  readonly #numbers: Map<number, number>[]
   readonly #open = new Map<SentStatement['statement'], StepEvent>()
   #current: number | undefined
   /** Who waits for whom among the actors' backends, and others. */
@@ -65,6 +66,7 @@ class ScheduleRun implements ActorListener {
   constructor(options: RunOptions) {
     this.#options = options
     this.#footprints = options.actors.map(() => new FootprintTracker(options.relations))
+    this.#numbers = options.actors.map(() => new Map<number, number>())
     this.#deadline = performance.now() + options.timeout
   }
 
@@ -120,8 +122,19 @@ class ScheduleRun implements ActorListener {
     return this.#options.actors.flatMap((actor) => {
       const { next } = actor
       if (!next) return []
-      return [{ choice: { kind: 'step', actor: actor.index }, footprint: this.#footprints[actor.index]!.of(next.statement) }]
+      const footprint = this.#withWaiters(actor, this.#footprints[actor.index]!.of(next.statement))
+      return [{ choice: { kind: 'step', actor: actor.index }, footprint }]
     })
+  }
+
+  /** What ends a wait also does what waited: a third actor's step may depend on that. */
+  #withWaiters(actor: Actor, footprint: Footprint): Footprint {
+    const { actors } = this.#options
+    if (actors.length < 3 || footprint.publishes.size === 0) return footprint
+    const waiting = actors.filter((other) => other !== actor && other.sent.length > 0)
+    return waiting
+      .flatMap((other) => other.sent.map(({ statement }) => this.#footprints[other.index]!.of(statement)))
+      .reduce(join, footprint)
   }
 
   #victims(cycle: readonly number[]): Option[] {
@@ -154,7 +167,7 @@ class ScheduleRun implements ActorListener {
       actor: index,
       sql: statement.sql,
       args: statement.args,
-      transaction: statement.transaction,
+      transaction: this.#numberOf(index, statement.transaction),
       ...(statement.isolationLevel && { isolationLevel: statement.isolationLevel }),
     }
     this.#events.push(event)
@@ -162,6 +175,14 @@ class ScheduleRun implements ActorListener {
     this.#footprints[index]!.sent(statement)
     this.#current = index
     release()
+  }
+
+  /** The gate counts transactions over all runs; a history counts them from 1. */
+  #numberOf(actor: number, transaction: number | undefined): number | undefined {
+    if (transaction === undefined) return undefined
+    const numbers = this.#numbers[actor]!
+    if (!numbers.has(transaction)) numbers.set(transaction, numbers.size + 1)
+    return numbers.get(transaction)
   }
 
   /** PostgreSQL would pick the victim by chance; here it is chosen, cancelled, and told it was a deadlock. */
@@ -299,6 +320,14 @@ class ScheduleRun implements ActorListener {
     }
   }
 }
+
+const join = (a: Footprint, b: Footprint): Footprint => ({
+  reads: new Set([...a.reads, ...b.reads]),
+  writes: new Set([...a.writes, ...b.writes]),
+  publishes: new Set([...a.publishes, ...b.publishes]),
+  takesSnapshot: a.takesSnapshot || b.takesSnapshot,
+  unknown: a.unknown || b.unknown,
+})
 
 const countWaiting = ({ pids }: Actor, waits: WaitsFor): number => [...pids].filter((pid) => waits.has(pid)).length
 
