@@ -47,7 +47,7 @@ async function draw(html: string): Promise<void> {
     await tab.setViewportSize({ width: WIDTH, height: 900 })
     await tab.setContent(html)
     const end = await tab.locator('.run').boundingBox()
-    await tab.screenshot({ path: target, fullPage: true, clip: { x: 0, y: 0, width: WIDTH, height: Math.ceil(end!.y + end!.height + 16) } })
+    await tab.screenshot({ path: target, fullPage: true, clip: { x: 0, y: 0, width: WIDTH, height: Math.ceil(end!.y + end!.height + 12) } })
   } finally {
     await browser.close()
   }

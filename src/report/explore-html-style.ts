@@ -33,7 +33,7 @@ header { margin-bottom: 1.25rem; }
 .violated .verdict { background: var(--bad-soft); color: var(--bad); }
 .held .verdict { background: var(--good-soft); color: var(--good); }
 h1 { font-size: clamp(1.5rem, 4vw, 2.125rem); line-height: 1.2; letter-spacing: -.015em; margin: .5rem 0; overflow-wrap: anywhere; }
-.lead { font-size: 1.0625rem; max-width: 62rem; overflow-wrap: anywhere; }
+.lead { text-wrap: pretty; font-size: 1.0625rem; max-width: 62rem; overflow-wrap: anywhere; }
 .counts { display: flex; flex-wrap: wrap; gap: .25rem 1.75rem; margin-top: 1rem; }
 .counts div { display: flex; gap: .4rem; align-items: baseline; }
 .counts dt { order: 2; color: var(--soft); font-size: .875rem; }

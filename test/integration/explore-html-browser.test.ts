@@ -8,6 +8,8 @@ import { renderExploreHtml } from '../../src/report/explore-html.js'
 import { findChromium, startChromium } from '../support/browser.js'
 import { deadlock, exhausted, held, hostile, lostUpdate, nondeterministic, TOKEN } from '../unit/report/facts.js'
 
+const NO_CHROMIUM = 'Skipped: no Chromium is installed here to read the report page with; say where one is with CHROMIUM_PATH.'
+
 const chromium = findChromium()
 let browser: Browser | undefined
 let folder: string
@@ -17,6 +19,8 @@ let complaints: string[]
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rowlock-report-'))
   if (chromium !== undefined) browser = await startChromium(chromium)
+  // The reporter counts skipped tests and keeps their reason to itself.
+  else console.warn(NO_CHROMIUM)
 })
 
 afterAll(async () => {
@@ -25,7 +29,7 @@ afterAll(async () => {
 })
 
 beforeEach(async (context) => {
-  context.skip(browser === undefined, 'no Chromium is installed here; say where one is with CHROMIUM_PATH')
+  context.skip(browser === undefined, NO_CHROMIUM)
   page = await browser!.newPage({ viewport: { width: 1280, height: 900 } })
   complaints = []
   page.on('console', (message) => complaints.push(message.text()))
