@@ -29,6 +29,17 @@ export const valuesOf = (outcomes: Outcomes): unknown[] =>
 export const errorsOf = (outcomes: Outcomes): unknown[] =>
   Object.values(outcomes).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.error] : []))
 
+/** The refusals, all of which must be of the class: no deadlock, conflict or failed statement comes out. */
+export function refusedOnlyWith<E>(outcomes: Outcomes, refusal?: abstract new (...args: never) => E): E[] {
+  return errorsOf(outcomes).map((error) => {
+    if (!refusal || !(error instanceof refusal)) throw error
+    return error
+  })
+}
+
+/** For `catch`, where a refusal is an answer like any other. */
+export const asCode = (error: { code: unknown }): unknown => error.code
+
 type AnyClient = PrismaClient | TestClient
 
 /** Takes away what the scenario before has left. */

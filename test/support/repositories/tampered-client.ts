@@ -31,7 +31,8 @@ export async function killTamperedClients({ sql }: TestDatabase): Promise<void> 
   await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tampered'`
 }
 
-function tampered(factory: SqlDriverAdapterFactory, tampering: Tampering): SqlDriverAdapterFactory {
+/** The adapter below rowlock, with its statements tampered with. */
+export function tampered(factory: SqlDriverAdapterFactory, tampering: Tampering): SqlDriverAdapterFactory {
   return override(factory, {
     async connect() {
       const adapter = await factory.connect()

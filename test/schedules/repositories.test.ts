@@ -1,0 +1,38 @@
+import type { SearchOptions } from 'rowlock/testing'
+import { describe, expect, test } from 'vitest'
+import { useDatabase } from '../support/database.js'
+import { exploreScenario, lockingClient } from './scenarios/explore-scenario.js'
+import { againstOthers, againstThemselves, type RepositoryScenario } from './scenarios/repositories.js'
+
+const database = useDatabase()
+
+// Schedules and not time end the searches: on a busy machine they take many times longer.
+const TIME = 120_000
+const LIMIT = TIME + 30_000
+
+/** Explores, and expects that nothing broke, and that no deadlock was there to be retried. */
+async function expectHeld(scenario: RepositoryScenario, search: SearchOptions & { readonly serially?: boolean }, coverage: object) {
+  const report = await exploreScenario(scenario, lockingClient, database.url, { time: TIME, ...search })
+  expect(report, report.text()).toMatchObject({ verdict: 'held', coverage, counts: { deadlocked: 0, retried: 0 } })
+  return report
+}
+
+describe.each([...againstThemselves(2), ...againstOthers])('$title, for two in every schedule', (scenario) => {
+  test(
+    'its invariant holds',
+    async () => {
+      const { counts } = await expectHeld(scenario, { mode: 'complete' }, { kind: 'complete' })
+      if (scenario.waits ?? true) expect(counts.blocked).toBeGreaterThan(0)
+      else expect(counts.blocked).toBe(0)
+    },
+    LIMIT,
+  )
+
+  test.skipIf(scenario.comparable === false)(
+    'what is left is what one after the other leaves',
+    async () => {
+      await expectHeld(scenario, { mode: 'complete', serially: true }, { kind: 'complete' })
+    },
+    LIMIT,
+  )
+})
