@@ -27,16 +27,20 @@ export interface Run {
 /** A database, an actor for each operation, and the means to run any schedule from the same rows. */
 export class Exploration<Client> {
   readonly actors: readonly Actor[]
+  /** The rows of `setup`, which every schedule starts from. */
   readonly data: ScratchData
+  readonly #before: ScratchData
   readonly #options: ExplorationOptions<Client>
   readonly #control: postgres.Sql
   readonly #observer: Actor
   readonly #clock = new VirtualClock()
+  #started = false
 
   constructor(options: ExplorationOptions<Client>) {
     this.#options = options
     this.#control = postgres(options.url, { max: 1, onnotice: () => undefined, connection: { application_name: 'rowlock explorer' } })
-    this.data = new ScratchData(this.#control)
+    this.data = new ScratchData(this.#control, 'setup')
+    this.#before = new ScratchData(this.#control, 'before')
     this.actors = [...options.operations.keys()].map((name, index) => new Actor(name, index, options.url, CONNECTIONS))
     this.#observer = new Actor('observer', -1, options.url, CONNECTIONS)
   }
@@ -48,6 +52,8 @@ export class Exploration<Client> {
 
   async start(): Promise<void> {
     for (const actor of [...this.actors, this.#observer]) actor.client = this.#options.client(actor.adapter as never) as never
+    await this.#before.remember()
+    this.#started = true
     await this.#options.setup(this.observer)
     await this.data.remember()
   }
@@ -69,7 +75,7 @@ export class Exploration<Client> {
     return { history, outcomes: Object.fromEntries(this.actors.map((actor) => [actor.name, actor.outcome!])) }
   }
 
-  /** Ends every session, also those of operations that have been given up. */
+  /** Ends every session, also those of operations that have been given up, and leaves the rows as they were found. */
   async stop(): Promise<void> {
     const actors = [...this.actors, this.#observer]
     for (const actor of actors) actor.giveUp()
@@ -79,6 +85,14 @@ export class Exploration<Client> {
       () => undefined,
     )
     await Promise.all(actors.map((actor) => actor.stop()))
+    // A server that has died has nothing to put back; why it died is what the caller is told.
+    if (this.#started) await this.#putBack().catch(() => undefined)
     await this.#control.end({ timeout: 1 })
+  }
+
+  async #putBack(): Promise<void> {
+    await this.data.forget()
+    await this.#before.reset()
+    await this.#before.forget()
   }
 }

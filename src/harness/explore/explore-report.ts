@@ -22,5 +22,11 @@ export function createReport(facts: ExploreFacts): ExploreReport {
  */
 export function expectHolds(report: ExploreReport): void {
   if (report.verdict === 'held') return
-  throw new AssertionError({ message: report.text(), actual: report.verdict, expected: 'held', operator: 'expectHolds', stackStartFn: expectHolds })
+  throw new AssertionError({
+    message: report.text(),
+    actual: report.verdict,
+    expected: 'held',
+    operator: 'expectHolds',
+    stackStartFn: expectHolds,
+  })
 }

@@ -64,7 +64,15 @@ export class Search {
   /** One operation after another, in every order: what they leave is right by definition. */
   async #serialOrders(actors: number): Promise<void> {
     for (const order of permutations([...Array(actors).keys()])) {
-      const run = await this.#runOnce((options) => Math.max(0, indexOfFirst(order, options.map(({ choice }) => choice.actor))))
+      const run = await this.#runOnce((options) =>
+        Math.max(
+          0,
+          indexOfFirst(
+            order,
+            options.map(({ choice }) => choice.actor),
+          ),
+        ),
+      )
       await this.#judge.learn(run)
       await this.#check(run)
       if (this.#found) return
