@@ -8,7 +8,7 @@ import { describeOutcomes } from '../../src/harness/explore/judge.js'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
 import { useDatabase } from '../support/database.js'
 
-const SCENARIOS = 80
+const SCENARIOS = 200
 const SEED = 20_260_101
 
 /** What the statements of an actor are; `isolationLevel` undefined is without a transaction. */
