@@ -26,6 +26,7 @@ export {
 export type { RaceLimits } from './harness/race-options.js'
 export { raceProcesses, type RaceProcessesOptions } from './harness/race-processes.js'
 export type { RaceErrorSample, RaceLatency, RaceProgress, RaceResult } from './harness/race-result.js'
+export { defineExploration } from './harness/explore/define-exploration.js'
 export { explore, replay, type ExploreOptions } from './harness/explore/explore.js'
 export { expectHolds, type ExploreReport } from './harness/explore/explore-report.js'
 export { ActorStuckError } from './harness/explore/explore-errors.js'

@@ -5,4 +5,6 @@ export const ExitCode = {
   failed: 1,
   /** The command line is wrong; nothing was done. */
   usage: 2,
+  /** The budget ended before there was an answer. */
+  unfinished: 3,
 } as const

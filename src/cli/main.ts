@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { Command, CommanderError } from 'commander'
 import { createDemoCommand } from './demo-command.js'
 import { ExitCode } from './exit-code.js'
+import { createExploreCommand } from './explore-command.js'
 
 // `rowlock demo | head` closes the pipe: whoever read it has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -13,12 +14,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const program = new Command('rowlock')
-  .description('Row locks for Prisma on PostgreSQL: see what goes wrong without them.')
+  .description('Row locks for Prisma on PostgreSQL: see what goes wrong without them, and prove your own code.')
   .version(version)
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(`rowlock: ${toSentence(text)} See \`rowlock --help\`.\n`) })
 
-for (const command of [createDemoCommand()]) program.addCommand(command.copyInheritedSettings(program))
+for (const command of [createDemoCommand(), createExploreCommand()]) program.addCommand(command.copyInheritedSettings(program))
 
 try {
   await program.parseAsync()
