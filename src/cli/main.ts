@@ -28,8 +28,6 @@ try {
   // Help and version that were asked for end with 0; everything else of commander's is a usage error.
   process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
 }
-// The schema engine leaves a timer of 10 s behind. Not before everything is written: a pipe may be slow.
-process.stdout.write('', () => process.exit())
 
 /** `error: unknown command 'dmo'` -> `Unknown command 'dmo'.` */
 function toSentence(text: string): string {

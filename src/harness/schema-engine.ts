@@ -156,7 +156,7 @@ async function instantiate(): Promise<EngineModule> {
   const path = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg')
   const glue = (await import(pathToFileURL(path).href)) as EngineGlue
   const bytes = await readFile(join(dirname(path), 'schema_engine_bg.wasm'))
-  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': glue })
+  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': withoutLingeringTimers(glue) })
   // Prisma's modules say there why they give up; without it, giving up ends in a TypeError. Prisma
   // Client sets it too, and then its own must stay.
   const shared = globalThis as { PRISMA_WASM_PANIC_REGISTRY?: { set_message(message: string): void } }
@@ -164,6 +164,30 @@ async function instantiate(): Promise<EngineModule> {
   glue.__wbg_set_wasm(instance.exports)
   instance.exports.__wbindgen_start()
   return glue
+}
+
+/**
+ * The engine bounds each wait by a timer of 10 s that it never clears; the process would live as long. A
+ * call into the glue is synchronous, so the replacement is seen by nobody else.
+ */
+function withoutLingeringTimers(glue: object): object {
+  const unreferenced =
+    (call: (...args: unknown[]) => unknown) =>
+    (...args: unknown[]) => {
+      const real = globalThis.setTimeout
+      globalThis.setTimeout = ((...timer: Parameters<typeof setTimeout>) => real(...timer).unref()) as typeof setTimeout
+      try {
+        return call(...args)
+      } finally {
+        globalThis.setTimeout = real
+      }
+    }
+  return Object.fromEntries(
+    Object.entries(glue).map(([name, value]: [string, unknown]) => [
+      name,
+      name.startsWith('__wbg_setTimeout') ? unreferenced(value as (...args: unknown[]) => unknown) : value,
+    ]),
+  )
 }
 
 async function loadAdapter() {

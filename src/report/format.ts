@@ -2,7 +2,7 @@ import type { DemoLoss } from './demo-result.js'
 
 /** `85 ms`, `1.2 s`. */
 export function formatDuration(milliseconds: number): string {
-  return milliseconds < 1_000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1_000).toFixed(1)} s`
+  return Math.round(milliseconds) < 1_000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1_000).toFixed(1)} s`
 }
 
 /** `14 tickets`, `2890.00 money`, or `nothing`. */

@@ -103,6 +103,13 @@ describe('applyMigrations', () => {
     })
   })
 
+  test('leaves no timer that keeps the process alive', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+    const before = timers()
+    await applyMigrations(url, committed)
+    expect(timers()).toBe(before)
+  })
+
   test('leaves no session behind', async () => {
     await applyMigrations(url, committed)
     const rows = await rowsOf('SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()')

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
@@ -66,7 +66,8 @@ function exampleValues(file: string, text: string, firstLine: number): Snippet[]
 }
 
 export function readMarkdown(): Snippet[] {
-  const files = [...listFiles('.', { recursive: false }), ...listFiles('docs')].filter((file) => file.endsWith('.md'))
+  const docs = existsSync(join(root, 'docs')) ? listFiles('docs') : []
+  const files = [...listFiles('.', { recursive: false }), ...docs].filter((file) => file.endsWith('.md'))
   return files.flatMap((file) => markdownSnippets(file, readText(file)))
 }
 

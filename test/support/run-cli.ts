@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
+
+import { waitUntil } from './wait-until.js'
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const tsx = import.meta.resolve('tsx')
+
+/** A temporary folder of the test file's own, in which tsx keeps what it has compiled. */
+let folder: Promise<string> | undefined
+afterAll(async () => {
+  if (folder) await rm(await folder, { recursive: true, force: true, maxRetries: 10 })
+})
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** What its database left in the temporary folder, right after the exit. */
+  readonly leftFiles: readonly string[]
+}
+
+export interface RunCliOptions {
+  /** Sends this signal to the whole process group, as a terminal does, when standard output has `at` in it. */
+  readonly interrupt?: { readonly at: string; readonly signal: NodeJS.Signals }
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/**
+ * Runs the `rowlock` command from its source, from a folder that is not the package, to its end.
+ *
+ * @throws when processes that it started outlive it.
+ */
+export async function runCli(args: readonly string[], { interrupt, env = {} }: RunCliOptions = {}): Promise<CliResult> {
+  const temporary = await (folder ??= makeFolder())
+  const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
+    cwd: temporary,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: temporary, ...env },
+  })
+  let stdout = ''
+  let stderr = ''
+  let interrupted = false
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    if (!interrupt || interrupted || !stdout.includes(interrupt.at)) return
+    interrupted = true
+    process.kill(-child.pid!, interrupt.signal)
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const [code] = (await once(child, 'close')) as [number | null]
+  const leftFiles = (await readdir(temporary)).filter((name) => name.startsWith('rowlock-'))
+  // The compiler of tsx notices a moment later that its parent is gone.
+  await waitUntil('every process of the command has ended', async () => (isAlive(-child.pid!) ? setTimeout(5, undefined) : true))
+  return { code, stdout, stderr, leftFiles }
+}
+
+async function makeFolder(): Promise<string> {
+  const temporary = await mkdtemp(join(tmpdir(), 'rowlock-test-'))
+  // An embedded server that is started by root runs as another user.
+  await chmod(temporary, 0o777)
+  return temporary
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
