@@ -3,6 +3,8 @@ import type { HistoryEvent } from './history.js'
 /** How much of all schedules a verdict rests on. */
 export type Coverage =
   | { readonly kind: 'complete' }
+  /** The one schedule of a token. */
+  | { readonly kind: 'replayed' }
   /** Every schedule with at most this many preemptions. */
   | { readonly kind: 'bounded'; readonly preemptions: number }
   /** Every schedule with at most `preemptions`, and `schedules` random ones of the seed. */
@@ -59,5 +61,11 @@ interface Common {
 export type ExploreFacts =
   | (Common & { readonly verdict: 'held'; readonly coverage: Coverage })
   | (Common & { readonly verdict: 'violated'; readonly counterexample: Counterexample; readonly token: string })
-  | (Common & { readonly verdict: 'nondeterministic'; readonly step: number; readonly first: string; readonly second: string; readonly token: string })
+  | (Common & {
+      readonly verdict: 'nondeterministic'
+      readonly step: number
+      readonly first: string
+      readonly second: string
+      readonly token: string
+    })
   | (Common & { readonly verdict: 'exhausted'; readonly reason: string; readonly coverage: Coverage | undefined })

@@ -21,7 +21,8 @@ function decode(token: unknown): [string[], string] {
   try {
     if (typeof token === 'string' && token.startsWith(PREFIX)) {
       const value: unknown = JSON.parse(Buffer.from(token.slice(PREFIX.length), 'base64url').toString())
-      if (Array.isArray(value) && Array.isArray(value[0]) && /^(?:v?\d+ ?)*$/.test(String(value[1]))) return [value[0] as string[], String(value[1])]
+      if (Array.isArray(value) && Array.isArray(value[0]) && /^(?:v?\d+ ?)*$/.test(String(value[1])))
+        return [value[0] as string[], String(value[1])]
     }
   } catch {
     // Not base64, or not JSON: the error below says what is wanted.

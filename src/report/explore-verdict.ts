@@ -19,6 +19,7 @@ function describeHeld(schedules: number, coverage: Coverage): string {
   if (coverage.kind === 'complete')
     return schedules === 1 ? 'held in the only schedule (complete)' : `held in all ${schedules} schedules (complete)`
   if (coverage.kind === 'bounded') return `held in ${count(schedules, 'schedule')}, every one ${withAtMost(coverage.preemptions)}`
+  if (coverage.kind === 'replayed') return 'held in the schedule that was replayed'
   const { seed, schedules: random, preemptions } = coverage
   if (random >= schedules) return `held in ${count(schedules, 'schedule')}, sampled with seed ${seed}`
   return `held in ${count(schedules, 'schedule')}: every one ${withAtMost(preemptions)}, and ${random} random ones of seed ${seed}`

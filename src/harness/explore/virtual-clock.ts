@@ -133,9 +133,9 @@ function install(): void {
     else original(timer as NodeJS.Timeout)
   }
   globalThis.setTimeout = replace(false, real.setTimeout) as unknown as typeof setTimeout
-  globalThis.setInterval = replace(true, real.setInterval) as unknown as typeof setInterval
-  globalThis.clearTimeout = replaceClear(real.clearTimeout) as typeof clearTimeout
-  globalThis.clearInterval = replaceClear(real.clearInterval) as typeof clearInterval
+  globalThis.setInterval = replace(true, real.setInterval)
+  globalThis.clearTimeout = replaceClear(real.clearTimeout)
+  globalThis.clearInterval = replaceClear(real.clearInterval)
   performance.now = () => clocks.getStore()?.now ?? real.performanceNow()
   Math.random = () => clocks.getStore()?.random() ?? real.random()
   timersPromises.setTimeout = ((delay?: number, value?: unknown, options?: { signal?: AbortSignal }) => {

@@ -66,7 +66,10 @@ function drain(programs: readonly Program[], scheduler: Scheduler) {
   return { results, schedules }
 }
 
-const step: fc.Arbitrary<Step> = fc.record({ reads: fc.constantFrom('x', 'y', 'z'), writes: fc.option(fc.constantFrom('x', 'y', 'z'), { nil: undefined }) })
+const step: fc.Arbitrary<Step> = fc.record({
+  reads: fc.constantFrom('x', 'y', 'z'),
+  writes: fc.option(fc.constantFrom('x', 'y', 'z'), { nil: undefined }),
+})
 const programs = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 2, maxLength: 3 })
 
 describe('complete', () => {
@@ -131,7 +134,14 @@ describe('bounded', () => {
       { reads: 'x', writes: 'x' },
       { reads: 'y', writes: 'y' },
     ])
-    expect(drain(model, new BoundedScheduler(0)).schedules.sort()).toEqual(['0 0 1 1 2 2', '0 0 2 2 1 1', '1 1 0 0 2 2', '1 1 2 2 0 0', '2 2 0 0 1 1', '2 2 1 1 0 0'])
+    expect(drain(model, new BoundedScheduler(0)).schedules.sort()).toEqual([
+      '0 0 1 1 2 2',
+      '0 0 2 2 1 1',
+      '1 1 0 0 2 2',
+      '1 1 2 2 0 0',
+      '2 2 0 0 1 1',
+      '2 2 1 1 0 0',
+    ])
   })
 })
 
@@ -164,5 +174,7 @@ test('a schedule survives its text', () => {
 
 test('a schedule that the run does not offer is an error that says what was offered', () => {
   const model: Program[] = [[{ reads: 'x', writes: 'x' }]]
-  expect(() => runModel(model, following(parseSchedule('1')))).toThrowError('At step 1 the schedule wants step 1, but the run offers step 0.')
+  expect(() => runModel(model, following(parseSchedule('1')))).toThrow(
+    'At step 1 the schedule wants step 1, but the run offers step 0.',
+  )
 })
