@@ -14,9 +14,6 @@ interface Table {
 /** Schemas of copies are named so, and are no part of the data. */
 const COPIES = 'rowlock_copy_of_'
 
-// The number of the next transaction, as xmin shows it: without the epoch.
-const NEXT_TRANSACTION = `SELECT (pg_snapshot_xmax(pg_current_snapshot())::text::bigint & 4294967295)::text AS xid`
-
 /**
  * The rows that every schedule starts from. They are copied once into a schema of their own; a reset
  * finds the tables that a run has changed by the age of their rows, and puts back only those.
@@ -30,8 +27,7 @@ export class ScratchData implements Relations {
   #triggered: ReadonlySet<string> = new Set()
   #parents = new Map<string, string[]>()
   #children = new Map<string, string[]>()
-  #sequences: readonly { name: string; value: string | null }[] = []
-  #changedSql = ''
+  /** The transaction since which nothing has changed, as xmin shows it. */
   #cleanSince = '0'
 
   /** @param moment Which rows these are: copies of two moments can stand side by side. */
@@ -54,28 +50,17 @@ export class ScratchData implements Relations {
     await this.#readIndirections()
     await this.#sql.unsafe(`DROP SCHEMA IF EXISTS ${this.#schema} CASCADE; CREATE SCHEMA ${this.#schema}`)
     for (const table of this.#tables) await this.#sql.unsafe(`CREATE TABLE ${this.#copyOf(table)} AS SELECT * FROM ${quoted(table)}`)
-    this.#sequences = await this.#sql<{ name: string; value: string | null }[]>`
-      SELECT format('%I.%I', schemaname, sequencename) AS name, last_value::text AS value FROM pg_sequences WHERE NOT starts_with(schemaname, ${COPIES})`
-    await this.#rememberCounts()
+    await this.#createReset()
+    const [{ xid }] = await this.#sql<[{ xid: string }]>`SELECT pg_current_xact_id()::xid::text AS xid`
+    this.#cleanSince = xid
   }
 
   /** Puts every changed table and every sequence back. */
   async reset(): Promise<void> {
-    const changed = new Set((await this.#sql.unsafe<{ oid: number }[]>(this.#changedSql, [this.#cleanSince])).map(({ oid }) => oid))
-    if (changed.size === 0) return
-    const tables = this.#tables.filter(({ oid }) => changed.has(oid))
-    const restore = tables.map((table) => {
-      const columns = table.columns.map(quote).join(', ')
-      return `INSERT INTO ${quoted(table)} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns} FROM ${this.#copyOf(table)};`
-    })
-    const sequences = this.#sequences.map(({ name, value }) =>
-      value === null ? `ALTER SEQUENCE ${name} RESTART;` : `SELECT setval('${name.replaceAll("'", "''")}', ${value});`,
-    )
-    const results = await this.#sql.unsafe(
-      `BEGIN; SET LOCAL session_replication_role = replica; ${tables.map((table) => `DELETE FROM ${quoted(table)};`).join(' ')}
-       ${restore.join(' ')} ${sequences.join(' ')} COMMIT; ${NEXT_TRANSACTION}`,
-    )
-    this.#cleanSince = (results as unknown as { xid: string }[][]).at(-1)![0]!.xid
+    const [{ xid }] = await this.#sql<
+      [{ xid: string }]
+    >`SELECT ${this.#sql(this.#schema)}.reset(${this.#cleanSince}::text::xid)::text AS xid`
+    this.#cleanSince = xid
   }
 
   /** Forgets the copies. */
@@ -86,26 +71,46 @@ export class ScratchData implements Relations {
   /** All rows of all tables as text, without what differs from run to run; equal states are equal texts. */
   async readState(): Promise<string> {
     const selects = this.#tables.map((table) => {
-      const drop = table.volatileColumns.map((column) => ` - '${column.replaceAll("'", "''")}'`).join('')
-      return `SELECT '${table.name.replaceAll("'", "''")}' AS "table", (to_jsonb(t)${drop})::text AS row FROM ${quoted(table)} AS t`
+      const drop = table.volatileColumns.map((column) => ` - ${literal(column)}`).join('')
+      return `SELECT ${literal(table.name)} AS "table", (to_jsonb(t)${drop})::text AS row FROM ${quoted(table)} AS t`
     })
     if (selects.length === 0) return ''
     const rows = await this.#sql.unsafe<{ table: string; row: string }[]>(`${selects.join(' UNION ALL ')} ORDER BY 1, 2`)
     return rows.map(({ table, row }) => `${table} ${row}`).join('\n')
   }
 
-  /** Rows that are younger than this moment, or more or fewer of them, are a change. */
-  async #rememberCounts(): Promise<void> {
-    const checks = await Promise.all(
+  /**
+   * A function in the database resets in one round trip, with plans that stay. Rows that are younger than
+   * the transaction it is given, or more or fewer of them than now, are a change; it returns its own.
+   */
+  async #createReset(): Promise<void> {
+    const restores = await Promise.all(
       this.#tables.map(async (table) => {
         const [{ count }] = await this.#sql.unsafe<[{ count: string }]>(`SELECT count(*) AS count FROM ${quoted(table)}`)
-        const younger = `EXISTS (SELECT 1 FROM ${quoted(table)} WHERE age(xmin) <= age($1::text::xid))`
-        return `SELECT ${table.oid} AS oid WHERE ${younger} OR (SELECT count(*) FROM ${quoted(table)}) <> ${count}`
+        const columns = table.columns.map(quote).join(', ')
+        return `
+          IF EXISTS (SELECT 1 FROM ${quoted(table)} WHERE age(xmin) < age(since)) OR (SELECT count(*) FROM ${quoted(table)}) <> ${count} THEN
+            changed := true;
+            DELETE FROM ${quoted(table)};
+            INSERT INTO ${quoted(table)} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns} FROM ${this.#copyOf(table)};
+          END IF;`
       }),
     )
-    this.#changedSql = checks.join(' UNION ALL ') || 'SELECT 0 AS oid WHERE $1::text IS NULL'
-    const [{ xid }] = await this.#sql.unsafe<[{ xid: string }]>(NEXT_TRANSACTION)
-    this.#cleanSince = xid
+    const sequences = await this.#sql<{ name: string; value: string; called: boolean }[]>`
+      SELECT format('%I.%I', schemaname, sequencename) AS name, coalesce(last_value, start_value)::text AS value, last_value IS NOT NULL AS called
+      FROM pg_sequences WHERE NOT starts_with(schemaname, ${COPIES})`
+    const setvals = sequences.map(({ name, value, called }) => `PERFORM setval(${literal(name)}, ${value}, ${called});`)
+    const body = `
+      DECLARE changed boolean := false;
+      BEGIN
+        ${restores.join('')}
+        IF NOT changed THEN RETURN since; END IF;
+        ${setvals.join(' ')}
+        RETURN pg_current_xact_id()::xid;
+      END`
+    await this.#sql.unsafe(
+      `CREATE FUNCTION ${this.#schema}.reset(since xid) RETURNS xid LANGUAGE plpgsql SET session_replication_role = replica AS ${literal(body)}`,
+    )
   }
 
   async #readIndirections(): Promise<void> {
@@ -146,5 +151,6 @@ async function readTables(sql: postgres.Sql): Promise<Table[]> {
     GROUP BY 1, 2, 3 ORDER BY 2, 3`
 }
 
+const literal = (text: string) => `'${text.replaceAll("'", "''")}'`
 const quote = (name: string) => `"${name.replaceAll('"', '""')}"`
 const quoted = ({ schema, name }: Table) => `${quote(schema)}.${quote(name)}`
