@@ -26,6 +26,12 @@ export interface RunOptions {
 }
 
 const QUIET_TURNS = 200
+// What does not wait for a lock is answered sooner than this, in real ms: asking who waits would be in vain.
+const ANSWER = 1
+// Longer than a connection takes; the run looks again when it ends.
+const WORK = 5
+// Statements of a transaction that take locks and give none back, unless they fail.
+const KEEPS_LOCKS = /^\s*(?:SELECT|INSERT|UPDATE|DELETE|SAVEPOINT)\b/i
 
 const NO_FOOTPRINT = {
   reads: new Set<string>(),
@@ -61,6 +67,9 @@ class ScheduleRun implements ActorListener {
   #settled: { actor: number; error: string | undefined }[] = []
   #lastProgress = performance.now()
   #turns = 0
+  #heard: () => void = () => undefined
+  /** The statement of the last step, if it can have ended nobody's wait. */
+  #harmless: StepEvent | undefined
   readonly #deadline: number
 
   constructor(options: RunOptions) {
@@ -100,6 +109,7 @@ class ScheduleRun implements ActorListener {
   arrived(): void {
     this.#lastProgress = inRealTime(() => performance.now())
     this.#turns = 0
+    this.#heard()
   }
 
   settled(actor: Actor): void {
@@ -153,6 +163,7 @@ class ScheduleRun implements ActorListener {
 
   async #take({ kind, actor: index }: Choice, cycle: readonly number[] | undefined): Promise<void> {
     const actor = this.#options.actors[index]!
+    this.#harmless = undefined
     if (kind === 'victim') {
       this.#events.push({ kind: 'deadlock', step: this.#decisions.length, actors: this.#actorsOf(cycle!), victim: index })
       await this.#breakDeadlock(actor, cycle!)
@@ -172,6 +183,8 @@ class ScheduleRun implements ActorListener {
     }
     this.#events.push(event)
     this.#open.set(statement, event)
+    const keepsLocks = statement.transaction !== undefined && KEEPS_LOCKS.test(statement.sql)
+    if (keepsLocks && !this.#footprints[index]!.of(statement).unknown) this.#harmless = event
     this.#footprints[index]!.sent(statement)
     this.#current = index
     release()
@@ -212,7 +225,9 @@ class ScheduleRun implements ActorListener {
     const { actors, signal } = this.#options
     let still = 0
     let before = ''
+    if (actors.some((actor) => actor.sent.length > 0)) await this.#untilHeard(ANSWER)
     for (;;) {
+      if (actors.some((actor) => actor.working > 0)) await this.#untilHeard(WORK)
       await turn()
       this.#turns++
       signal?.throwIfAborted()
@@ -227,16 +242,39 @@ class ScheduleRun implements ActorListener {
       }
       still = 0
       if (flying.length === 0) continue
+      // Who thinks may still send something: nobody's wait is the last word.
+      if (thinking && !silent) {
+        before = ''
+        continue
+      }
+      if (this.#sameWaits(flying)) return
       const waits = await this.#readWaits(flying)
       const now = JSON.stringify([...waits])
       const allBlocked = flying.every((actor) => actor.sent.length > 0 && countWaiting(actor, waits) === actor.sent.length)
       // A waiter can look free for an instant and then queue behind another: ask twice.
-      if (allBlocked && now === before && (!thinking || silent)) {
+      if (allBlocked && now === before) {
         this.#noteBlocked(waits)
         return
       }
       before = allBlocked ? now : ''
     }
+  }
+
+  /** Whether all that is under way was seen to wait before the last step, which has given no lock back. */
+  #sameWaits(flying: readonly Actor[]): boolean {
+    const done = this.#harmless?.result
+    return done !== undefined && done.error === undefined && flying.every((actor) => countWaiting(actor, this.#waits) === actor.sent.length)
+  }
+
+  /** Until an actor has something to tell, or for so many milliseconds; the processor is PostgreSQL's meanwhile. */
+  #untilHeard(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds)
+      this.#heard = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   /**
@@ -273,6 +311,7 @@ class ScheduleRun implements ActorListener {
   async #moveTime(): Promise<void> {
     const { clock, actors } = this.#options
     const before = clock.now
+    this.#harmless = undefined
     this.#lastProgress = performance.now()
     if (clock.advance()) {
       this.#events.push({ kind: 'time', step: this.#decisions.length, milliseconds: clock.now - before })
