@@ -10,20 +10,19 @@ const database = useDatabase()
 const TIME = 120_000
 const LIMIT = TIME + 30_000
 
-/** Explores, and expects that nothing broke, and that no deadlock was there to be retried. */
+/** Explores, and expects that nothing broke, that who should wait did, and that there was no deadlock to retry. */
 async function expectHeld(scenario: RepositoryScenario, search: SearchOptions & { readonly serially?: boolean }, coverage: object) {
   const report = await exploreScenario(scenario, lockingClient, database.url, { time: TIME, ...search })
   expect(report, report.text()).toMatchObject({ verdict: 'held', coverage, counts: { deadlocked: 0, retried: 0 } })
-  return report
+  if (scenario.waits ?? true) expect(report.counts.blocked).toBeGreaterThan(0)
+  else expect(report.counts.blocked).toBe(0)
 }
 
 describe.each([...againstThemselves(2), ...againstOthers])('$title, for two in every schedule', (scenario) => {
   test(
     'its invariant holds',
     async () => {
-      const { counts } = await expectHeld(scenario, { mode: 'complete' }, { kind: 'complete' })
-      if (scenario.waits ?? true) expect(counts.blocked).toBeGreaterThan(0)
-      else expect(counts.blocked).toBe(0)
+      await expectHeld(scenario, { mode: 'complete' }, { kind: 'complete' })
     },
     LIMIT,
   )
@@ -32,6 +31,25 @@ describe.each([...againstThemselves(2), ...againstOthers])('$title, for two in e
     'what is left is what one after the other leaves',
     async () => {
       await expectHeld(scenario, { mode: 'complete', serially: true }, { kind: 'complete' })
+    },
+    LIMIT,
+  )
+})
+
+describe.each(againstThemselves(3))('$title, for three', (scenario) => {
+  const { threeWith } = scenario
+  const [search, coverage]: [SearchOptions, object] =
+    threeWith === undefined
+      ? [{ mode: 'complete' }, { kind: 'complete' }]
+      : [
+          { mode: 'bounded', preemptions: threeWith },
+          { kind: 'bounded', preemptions: threeWith },
+        ]
+
+  test(
+    `its invariant holds in every schedule${threeWith === undefined ? '' : ` with at most ${threeWith} preemption`}`,
+    async () => {
+      await expectHeld(scenario, search, coverage)
     },
     LIMIT,
   )
