@@ -27,7 +27,7 @@ export interface RunOptions {
 
 const QUIET_TURNS = 200
 // What does not wait for a lock is answered sooner than this, in real ms: asking who waits would be in vain.
-const ANSWER = 1
+const ANSWER = 0.4
 // Longer than a connection takes; the run looks again when it ends.
 const WORK = 5
 // Statements of a transaction that take locks and give none back, unless they fail.
@@ -225,9 +225,9 @@ class ScheduleRun implements ActorListener {
     const { actors, signal } = this.#options
     let still = 0
     let before = ''
-    if (actors.some((actor) => actor.sent.length > 0)) await this.#untilHeard(ANSWER)
+    if (actors.some((actor) => actor.sent.length > 0)) await this.#untilAnswered()
     for (;;) {
-      if (actors.some((actor) => actor.working > 0)) await this.#untilHeard(WORK)
+      if (actors.some((actor) => actor.working > 0)) await this.#untilHeard()
       await turn()
       this.#turns++
       signal?.throwIfAborted()
@@ -266,10 +266,15 @@ class ScheduleRun implements ActorListener {
     return done !== undefined && done.error === undefined && flying.every((actor) => countWaiting(actor, this.#waits) === actor.sent.length)
   }
 
-  /** Until an actor has something to tell, or for so many milliseconds; the processor is PostgreSQL's meanwhile. */
-  #untilHeard(milliseconds: number): Promise<void> {
+  async #untilAnswered(): Promise<void> {
+    const [before, until] = [this.#lastProgress, performance.now() + ANSWER]
+    while (this.#lastProgress === before && performance.now() < until) await turn()
+  }
+
+  /** Until an actor has something to tell; the processor is PostgreSQL's meanwhile. */
+  #untilHeard(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds)
+      const timer = setTimeout(resolve, WORK)
       this.#heard = () => {
         clearTimeout(timer)
         resolve()
