@@ -115,7 +115,7 @@ class ScheduleRun implements ActorListener {
   settled(actor: Actor): void {
     this.arrived()
     if (!actor.outcome) return
-    const error = actor.outcome.status === 'rejected' ? String((actor.outcome.error as Error)?.name ?? actor.outcome.error) : undefined
+    const error = actor.outcome.status === 'rejected' ? nameOf(actor.outcome.error) : undefined
     this.#settled.push({ actor: actor.index, error })
   }
 
@@ -376,3 +376,6 @@ const join = (a: Footprint, b: Footprint): Footprint => ({
 const countWaiting = ({ pids }: Actor, waits: WaitsFor): number => [...pids].filter((pid) => waits.has(pid)).length
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** What was thrown, as the history names it: anything can be. */
+const nameOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.name : String(thrown))

@@ -19,7 +19,7 @@ export async function openScratchDatabase(
 ): Promise<{ url: string } & AsyncDisposable> {
   if (choice === undefined) return startDatabase({ migrations })
   const url = typeof choice === 'string' ? choice : choice?.url
-  const allowed = typeof choice === 'object' && (choice?.allow)
+  const allowed = typeof choice === 'object' && choice?.allow
   if (typeof url !== 'string' || !URL.canParse(url))
     throw new InvalidOptionError('database', '(not shown)', 'the URL of a PostgreSQL database')
   const name = decodeURIComponent(new URL(url).pathname.slice(1))

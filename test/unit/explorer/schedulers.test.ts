@@ -174,7 +174,5 @@ test('a schedule survives its text', () => {
 
 test('a schedule that the run does not offer is an error that says what was offered', () => {
   const model: Program[] = [[{ reads: 'x', writes: 'x' }]]
-  expect(() => runModel(model, following(parseSchedule('1')))).toThrow(
-    'At step 1 the schedule wants step 1, but the run offers step 0.',
-  )
+  expect(() => runModel(model, following(parseSchedule('1')))).toThrow('At step 1 the schedule wants step 1, but the run offers step 0.')
 })
