@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url'
 import type { PrismaPg } from '@prisma/adapter-pg'
 import type { SchemaEngine, SchemaFilter } from '@prisma/schema-engine-wasm'
 
-import { DatabaseUnavailableError } from './database-error.js'
 import { escapeOption, parseDatabaseUrl } from './database-url.js'
+import { loadAdapter } from './load-drivers.js'
 
 /** Everything in the database belongs to the Prisma schema. */
 export const NO_FILTERS: SchemaFilter = { externalTables: [], externalEnums: [] }
@@ -40,7 +40,7 @@ export async function withSchemaEngine<T>(url: string, work: (engine: SchemaEngi
 
 /** `PrismaPg`, mended for the schema engine, and with a way to close. */
 async function createAdapterFactory(url: string) {
-  const { PrismaPg } = await loadAdapter()
+  const { PrismaPg } = await loadAdapter('Migrations cannot be applied')
   const opened: PgAdapter[] = []
   // One connection: a script's SET must hold for the statements after it.
   const schema = new URL(url).searchParams.get('schema') ?? 'public'
@@ -188,15 +188,4 @@ function withoutLingeringTimers(glue: object): object {
       name.startsWith('__wbg_setTimeout') ? unreferenced(value as (...args: unknown[]) => unknown) : value,
     ]),
   )
-}
-
-async function loadAdapter() {
-  try {
-    return await import('@prisma/adapter-pg')
-  } catch (cause) {
-    throw new DatabaseUnavailableError(
-      'Migrations cannot be applied: @prisma/adapter-pg is not installed. Run: npm install @prisma/adapter-pg',
-      { cause },
-    )
-  }
 }

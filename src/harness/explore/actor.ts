@@ -1,9 +1,9 @@
-import { PrismaPg } from '@prisma/adapter-pg'
-import pg from 'pg'
+import type { Pool } from 'pg'
 import type { SqlDriverAdapterFactory } from '../../adapter/driver-adapter.js'
 import { lockable } from '../../adapter/lockable.js'
-import { inRealTime } from './virtual-clock.js'
 import { gated, type GatedStatement, type StatementGate, type StatementOutcome } from '../../adapter/statement-gate.js'
+import { loadAdapter, loadPg } from '../load-drivers.js'
+import { inRealTime } from './virtual-clock.js'
 
 /** How an actor's operation ended. */
 export type Outcome = { readonly status: 'fulfilled'; readonly value: unknown } | { readonly status: 'rejected'; readonly error: unknown }
@@ -53,29 +53,30 @@ export class Actor {
   /** Transactions that have neither been committed nor rolled back; they outlive an operation that does not wait for them. */
   readonly transactions = new Set<number>()
   #listener: ActorListener | undefined
-  readonly #pool: pg.Pool
+  readonly #url: string
+  readonly #connections: number
+  #pool: Pool | undefined
 
   constructor(name: string, index: number, url: string, connections: number) {
     this.name = name
     this.index = index
-    this.#pool = new pg.Pool({
-      connectionString: url,
-      max: connections,
-      idleTimeoutMillis: 0,
-      application_name: `rowlock explorer: ${name}`,
-    })
-    this.#pool.on('connect', (client) => this.pids.add((client as unknown as { processID: number }).processID))
-    this.#pool.on('remove', (client) => this.pids.delete((client as unknown as { processID: number }).processID))
-    this.#pool.on('error', () => undefined)
+    this.#url = url
+    this.#connections = connections
   }
 
-  /** The adapter for this actor's client: every statement passes the gate, with its lock in it. */
-  get adapter(): SqlDriverAdapterFactory {
+  /**
+   * The adapter for this actor's client: every statement passes the gate, with its lock in it.
+   *
+   * @throws {DatabaseUnavailableError} when a driver is not installed.
+   */
+  async openAdapter(): Promise<SqlDriverAdapterFactory> {
+    const { PrismaPg } = await loadAdapter('Nothing can be explored')
+    const pool = await this.#openPool()
     const gate: StatementGate = {
       pass: (statement, send, describe) => this.#pass(statement, send, describe),
       passFreely: (work) => this.#passFreely(work),
     }
-    return lockable(gated(new PrismaPg(this.#pool), gate), { connection: this.#pool.options as object as Record<string, unknown> })
+    return lockable(gated(new PrismaPg(pool), gate), { connection: pool.options as object as Record<string, unknown> })
   }
 
   /** True when the operation has settled and has left nothing behind that could still happen. */
@@ -126,7 +127,18 @@ export class Actor {
 
   async stop(): Promise<void> {
     await this.client?.$disconnect?.().catch(() => undefined)
-    if (!this.#pool.ended) await this.#pool.end().catch(() => undefined)
+    if (this.#pool && !this.#pool.ended) await this.#pool.end().catch(() => undefined)
+  }
+
+  async #openPool(): Promise<Pool> {
+    const { Pool } = await loadPg('Nothing can be explored')
+    const application = `rowlock explorer: ${this.name}`
+    const pool = new Pool({ connectionString: this.#url, max: this.#connections, idleTimeoutMillis: 0, application_name: application })
+    pool.on('connect', (client) => this.pids.add((client as unknown as { processID: number }).processID))
+    pool.on('remove', (client) => this.pids.delete((client as unknown as { processID: number }).processID))
+    pool.on('error', () => undefined)
+    this.#pool = pool
+    return pool
   }
 
   async #pass<T>(statement: GatedStatement, send: () => Promise<T>, describe: (result: T) => StatementOutcome): Promise<T> {

@@ -51,7 +51,9 @@ export class Exploration<Client> {
   }
 
   async start(): Promise<void> {
-    for (const actor of [...this.actors, this.#observer]) actor.client = this.#options.client(actor.adapter as never) as never
+    for (const actor of [...this.actors, this.#observer]) {
+      actor.client = this.#options.client((await actor.openAdapter()) as never) as never
+    }
     await this.#before.remember()
     this.#started = true
     await this.#options.setup(this.observer)

@@ -79,7 +79,11 @@ export async function explore<Client>(options: ExploreOptions<Client>): Promise<
  * @throws As {@link explore}; `InvalidOptionError` also for a token that is not one, or is for other actors.
  * @example
  * ```ts
- * declare const options: ExploreOptions<PrismaClient>
+ * const options = defineExploration({
+ *   client: (adapter) => new PrismaClient({ adapter }).$extends(rowLocks()),
+ *   setup: (prisma) => prisma.user.create({ data: { id: 1, name: 'Ada' } }),
+ *   actors: { first: (prisma) => signIn(prisma, { userId: 1 }), second: (prisma) => signIn(prisma, { userId: 1 }) },
+ * })
  * expectHolds(await replay('rowlock1.W1siZmlyc3QiLCJzZWNvbmQiXSwiMCAxIDEgMSAwIDAiXQ', options))
  * ```
  */
