@@ -12,15 +12,27 @@ interface ClientInternals {
   readonly _engineConfig?: { readonly inlineSchema?: string }
 }
 
-/**
- * Reads the models of a client. Prisma's generated client carries the fields of each model as data and
- * which of them are unique only in the text of the schema.
- */
-export function readSchemaModels(client: unknown): ReadonlyMap<string, SchemaModel> {
+type Models = ReadonlyMap<string, SchemaModel>
+
+// A client, its extensions and its transactions share one data model: it is read once for all of them.
+const known = new WeakMap<object, Models>()
+
+/** The models of a client. */
+export function readSchemaModels(client: unknown): Models {
   const { _runtimeDataModel, _engineConfig } = client as ClientInternals
-  const schema = _engineConfig?.inlineSchema
+  if (!_runtimeDataModel) return new Map()
+  const models = known.get(_runtimeDataModel) ?? parseModels(_runtimeDataModel.models, _engineConfig?.inlineSchema)
+  known.set(_runtimeDataModel, models)
+  return models
+}
+
+/**
+ * Prisma's generated client carries the fields of each model as data, and which of them are unique only
+ * in the text of the schema.
+ */
+function parseModels(models: NonNullable<ClientInternals['_runtimeDataModel']>['models'], schema: string | undefined): Models {
   return new Map(
-    Object.entries(_runtimeDataModel?.models ?? {}).map(([name, { fields }]) => [
+    Object.entries(models).map(([name, { fields }]) => [
       name,
       { name, fields: new Set(fields.map((field) => field.name)), uniqueFields: schema && uniqueFieldsOf(name, schema) },
     ]) as [string, SchemaModel][],
