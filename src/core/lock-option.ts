@@ -75,7 +75,7 @@ export interface RowLock {
   readonly wait: WaitPolicy
 }
 
-export const LOCK_STRENGTHS: readonly LockStrength[] = ['forUpdate', 'forNoKeyUpdate', 'forShare', 'forKeyShare']
+const LOCK_STRENGTHS: readonly LockStrength[] = ['forUpdate', 'forNoKeyUpdate', 'forShare', 'forKeyShare']
 
 /** PostgreSQL keeps its time limits in a signed 32-bit number of milliseconds. */
 export const MAX_TIMEOUT = 2_147_483_647

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
+import { assertFunction } from '../core/option-checks.js'
 
 /** setTimeout fires at once above this. */
 const LONGEST_TIMER = 2_147_483_647
@@ -39,17 +40,13 @@ export function requireText(option: string, given: unknown, allowed = 'a non-emp
   throw new InvalidOptionError(option, given, allowed)
 }
 
-export function requireFunction(option: string, given: unknown): void {
-  if (typeof given !== 'function') throw new InvalidOptionError(option, given, 'a function')
-}
-
 /** Checks `signal`, `deadline` and `onProgress`, which every kind of race takes. */
 export function requireLimits(given: Record<string, unknown>): void {
   if (given['signal'] !== undefined && !isAbortSignal(given['signal'])) {
     throw new InvalidOptionError('signal', given['signal'], 'an AbortSignal')
   }
   if (given['deadline'] !== undefined) requireInteger('deadline', given['deadline'], 1, LONGEST_TIMER)
-  if (given['onProgress'] !== undefined) requireFunction('onProgress', given['onProgress'])
+  if (given['onProgress'] !== undefined) assertFunction(given['onProgress'], 'onProgress')
 }
 
 // By shape: the AbortSignal of a jsdom test environment is not an instance of Node's.

@@ -1,5 +1,6 @@
 import { RaceClients, type RaceClientSource } from './race-clients.js'
-import { refuseUnknown, requireFunction, requireInteger, requireLimits, requireObject, type RaceLimits } from './race-options.js'
+import { assertFunction } from '../core/option-checks.js'
+import { refuseUnknown, requireInteger, requireLimits, requireObject, type RaceLimits } from './race-options.js'
 import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
 import { RaceTally } from './race-tally.js'
@@ -113,7 +114,7 @@ function validate<Client, Value>(options: RaceOptions<Client, Value>): RaceOptio
   refuseUnknown(options, known)
   const requests = requireInteger('requests', options['requests'], 1, MOST_REQUESTS)
   if (options['concurrency'] !== undefined) requireInteger('concurrency', options['concurrency'], 1, requests)
-  requireFunction('run', options['run'])
+  assertFunction(options['run'], 'run')
   requireLimits(options)
   return options
 }

@@ -22,12 +22,6 @@ const ROOT_TABLE = new RegExp(`^FROM ((?:${IDENTIFIER}\\.)*(${IDENTIFIER}))(?: A
 // Quoted identifiers, strings and comments are stepped over; only the bare words count.
 const TOKENS = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\/\*[^]*?\*\/|[()]|\b(?:FROM|JOIN|SELECT)\b/g
 
-/** The number of the placeholder in the statement's closing `OFFSET $n`, or undefined without one. */
-export function closingOffsetPlaceholder(sql: string): number | undefined {
-  const match = CLOSING_OFFSET.exec(sql)
-  return match ? Number(match[1]) : undefined
-}
-
 /**
  * Reads the parts of a root SELECT as Prisma 7 renders it, or returns undefined for anything that does
  * not look like one: the caller then refuses the lock instead of guessing.
