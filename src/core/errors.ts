@@ -21,6 +21,11 @@ export type RowLockErrorCode =
   | 'LOCK_NOT_SUPPORTED'
   | 'INVALID_OPTION'
   | 'RECORD_NOT_FOUND'
+  | 'REENTRANT_LOCK'
+  | 'LOCK_LOST'
+  | 'STALE_TOKEN'
+  | 'STALE_CLAIM'
+  | 'IDEMPOTENCY_CONFLICT'
 
 /** A session that held a conflicting lock when PostgreSQL was asked. */
 export interface LockBlocker {
@@ -210,6 +215,61 @@ export class InvalidOptionError extends RowLockError {
 export class RecordNotFoundError extends RowLockError {
   readonly code = 'RECORD_NOT_FOUND'
   readonly retryable = false
+}
+
+/** A locker was asked for a key by the code that holds it already: it would wait for itself. */
+export class ReentrantLockError extends RowLockError {
+  readonly code = 'REENTRANT_LOCK'
+  readonly retryable = false
+}
+
+/** A lock that can be lost was lost while it was held: it was not renewed in time, or its connection died. */
+export class LockLostError extends RowLockError {
+  readonly code = 'LOCK_LOST'
+  readonly retryable = false
+}
+
+/** A guarded write carried a fencing token that is no longer the latest: another holder has taken over. */
+export class StaleTokenError extends RowLockError {
+  readonly code = 'STALE_TOKEN'
+  readonly retryable = false
+  /** The token that was refused. */
+  readonly token: bigint
+
+  constructor(message: string, details: RowLockErrorDetails & { readonly token: bigint }) {
+    super(message, details)
+    this.token = details.token
+  }
+}
+
+/** A job was reported by a worker whose attempt is over: it was presumed dead, or has reported before. */
+export class StaleClaimError extends RowLockError {
+  readonly code = 'STALE_CLAIM'
+  readonly retryable = false
+  /** The number of the attempt that was refused. */
+  readonly attempt: number
+
+  constructor(message: string, details: RowLockErrorDetails & { readonly attempt: number }) {
+    super(message, details)
+    this.attempt = details.attempt
+  }
+}
+
+/** The key was used before, with other input. */
+export class IdempotencyConflictError extends RowLockError {
+  readonly code = 'IDEMPOTENCY_CONFLICT'
+  readonly retryable = false
+  /** What the key was used for: `credit`, `withdraw`, `placeOrder`, or the `operation` given to `once`. */
+  readonly operation: string
+  readonly idempotencyKey: string
+
+  constructor(operation: string, idempotencyKey: string) {
+    super(`The key ${JSON.stringify(idempotencyKey)} was used for another ${operation} before; use a new key for new input.`, {
+      key: idempotencyKey,
+    })
+    this.operation = operation
+    this.idempotencyKey = idempotencyKey
+  }
 }
 
 /** A short, safe rendering of any value for an error message: never calls the value's own code. */

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.js'
+import { parseFlag } from './option-checks.js'
 
 /**
  * PostgreSQL's four row-lock strengths, strongest first.
@@ -128,11 +129,6 @@ function parseWaitPolicy(option: Record<string, unknown>, path: string): WaitPol
   if (nowait) return { kind: 'nowait' }
   if (skipLocked) return { kind: 'skipLocked' }
   return timeout === undefined ? { kind: 'wait' } : { kind: 'timeout', timeout }
-}
-
-function parseFlag(value: unknown, path: string): boolean {
-  if (value !== undefined && typeof value !== 'boolean') throw new InvalidOptionError(path, value, 'true or false')
-  return value ?? false
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

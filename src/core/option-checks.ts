@@ -39,3 +39,24 @@ export function assertFunction(value: unknown, path: string): void {
 export function assertSignal(value: unknown, path: string): void {
   if (value !== undefined && !(value instanceof AbortSignal)) throw new InvalidOptionError(path, value, 'an AbortSignal')
 }
+
+/** @throws {InvalidOptionError} when `value` is neither undefined, which means false, nor a boolean. */
+export function parseFlag(value: unknown, path: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw new InvalidOptionError(path, value, 'true or false')
+  return value ?? false
+}
+
+const MAX_TEXT_LENGTH = 255
+
+/**
+ * PostgreSQL's text has no NUL, and a lone surrogate would be stored as U+FFFD: two different keys
+ * would become one.
+ *
+ * @throws {InvalidOptionError} when `value` is not a string of 1 to 255 characters that can be stored as it is.
+ */
+export function parseText(value: unknown, path: string): string {
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_TEXT_LENGTH || /[\0\p{Surrogate}]/u.test(value)) {
+    throw new InvalidOptionError(path, value, `a string of 1 to ${MAX_TEXT_LENGTH} characters, without NUL and lone surrogates`)
+  }
+  return value
+}

@@ -12,6 +12,9 @@ export const SQL_STATE = {
   inFailedTransaction: '25P02',
   idleInTransactionTimeout: '25P03',
   transactionTimeout: '25P04',
+  featureNotSupported: '0A000',
+  unknownStatementName: '26000',
+  duplicateStatementName: '42P05',
 } as const
 
 /** True for the codes that PostgreSQL sends while it ends the session: 08xxx, 57P0x, 25P03, 25P04. */

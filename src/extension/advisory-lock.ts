@@ -9,7 +9,7 @@ import {
   type RowLockError,
 } from '../core/errors.js'
 import { parseTimeout } from '../core/lock-option.js'
-import { assertKnownOptions } from '../core/option-checks.js'
+import { assertKnownOptions, parseFlag } from '../core/option-checks.js'
 import { SQL_STATE } from '../core/sql-state.js'
 import { type AdvisoryLockKey, advisoryLockKey } from '../sql/advisory-lock-key.js'
 import { selectWithLockTimeout } from '../sql/lock-timeout.js'
@@ -70,9 +70,8 @@ async function explain(
 
 function parseOptions(options: AdvisoryLockOptions): { shared: boolean; nowait: boolean; timeout: number | undefined } {
   assertKnownOptions(options, ['shared', 'nowait', 'timeout'], 'options')
-  const { shared = false, nowait = false } = options
-  if (typeof shared !== 'boolean') throw new InvalidOptionError('shared', shared, 'true or false')
-  if (typeof nowait !== 'boolean') throw new InvalidOptionError('nowait', nowait, 'true or false')
+  const shared = parseFlag(options.shared, 'shared')
+  const nowait = parseFlag(options.nowait, 'nowait')
   const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout, 'timeout')
   if (nowait && timeout !== undefined) throw new InvalidOptionError('timeout', timeout, 'left out with `nowait`, which never waits')
   return { shared, nowait, timeout }

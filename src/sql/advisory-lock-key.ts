@@ -26,17 +26,25 @@ const MAX_INT64 = 2n ** 63n - 1n
  * ```
  */
 export function advisoryLockKey(key: AdvisoryLockKey, option = 'key'): bigint {
-  if (typeof key === 'string') return hash(`s${Buffer.byteLength(key)}:${key}`)
-  if (Array.isArray(key)) return hash(encodeTuple(key as readonly unknown[], option))
-  return toInt64(key, option)
+  return typeof key === 'string' || Array.isArray(key) ? hash(encodeKey(key, option)) : toInt64(key, option)
+}
+
+/**
+ * A text that two keys share exactly when they are equal.
+ *
+ * @throws {InvalidOptionError} as {@link advisoryLockKey}.
+ */
+export function encodeKey(key: AdvisoryLockKey, option = 'key'): string {
+  return Array.isArray(key) ? encodeTuple(key as readonly unknown[], option) : encodePart(key, option)
 }
 
 function encodeTuple(parts: readonly unknown[], option: string): string {
   if (parts.length === 0) throw new InvalidOptionError(option, parts, 'a tuple of at least one part')
-  const encoded = Array.from(parts, (part, index) =>
-    typeof part === 'string' ? `s${Buffer.byteLength(part)}:${part}` : `n${toInt64(part, `${option}[${index}]`)};`,
-  )
-  return `t${encoded.join('')}`
+  return `t${Array.from(parts, (part, index) => encodePart(part, `${option}[${index}]`)).join('')}`
+}
+
+function encodePart(part: unknown, option: string): string {
+  return typeof part === 'string' ? `s${Buffer.byteLength(part)}:${part}` : `n${toInt64(part, option)};`
 }
 
 function toInt64(value: unknown, option: string): bigint {

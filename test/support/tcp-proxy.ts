@@ -19,7 +19,12 @@ export interface TcpProxy extends AsyncDisposable {
   fate: (data: Buffer) => Fate | Promise<Fate>
 }
 
-export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
+export interface TcpProxyOptions {
+  /** What becomes of a piece of data that the server sends. Default: it is passed on. */
+  readonly onAnswer?: (data: Buffer) => Buffer
+}
+
+export async function startTcpProxy(databaseUrl: string, { onAnswer = (data) => data }: TcpProxyOptions = {}): Promise<TcpProxy> {
   const target = new URL(databaseUrl)
   const sockets = new Set<Socket>()
   const proxy = { fate: (): Fate => 'pass' } as { fate: TcpProxy['fate'] }
@@ -30,7 +35,7 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
       socket.on('error', () => undefined)
       socket.on('close', () => sockets.delete(socket))
     }
-    upstream.on('data', (data) => client.write(data))
+    upstream.on('data', (data) => client.write(onAnswer(data)))
     upstream.on('close', () => client.destroy())
     client.on('close', () => upstream.destroy())
     let last = Promise.resolve()
