@@ -20,7 +20,8 @@ const CLOSING_OFFSET = /\sOFFSET \$(\d+)\s*((?:\/\*[^]*?\*\/\s*)?)$/
 const IDENTIFIER = '"(?:[^"]|"")+"'
 const ROOT_TABLE = new RegExp(`^FROM ((?:${IDENTIFIER}\\.)*(${IDENTIFIER}))(?: AS (${IDENTIFIER}))?`)
 // Quoted identifiers, strings and comments are stepped over; only the bare words count.
-const TOKENS = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\/\*[^]*?\*\/|[()]|\b(?:FROM|JOIN|SELECT)\b/g
+const STEPPED_OVER = `"(?:[^"]|"")*"|'(?:[^']|'')*'|/\\*[^]*?\\*/`
+const TOKENS = new RegExp(`${STEPPED_OVER}|[()]|\\b(?:FROM|JOIN|SELECT)\\b`, 'g')
 
 /**
  * Reads the parts of a root SELECT as Prisma 7 renders it, or returns undefined for anything that does
@@ -58,4 +59,28 @@ function findRoot(sql: string): { from: number; readsMore: boolean } | undefined
     } else if (token === 'JOIN' || token === 'SELECT') words++
   }
   return from === undefined ? undefined : { from, readsMore: words > 1 }
+}
+
+const CLAUSES = new RegExp(`${STEPPED_OVER}|[()]|\\b(?:WHERE|ORDER BY|LIMIT)\\b`, 'g')
+
+/** The body of a {@link SelectStatement} with a condition more. */
+export function withCondition(body: string, condition: string): string {
+  const clauses = findClauses(body)
+  const end = clauses.get('ORDER BY') ?? clauses.get('LIMIT') ?? body.length
+  const where = clauses.get('WHERE')
+  if (where === undefined) return `${body.slice(0, end).trimEnd()} WHERE ${condition} ${body.slice(end)}`
+  const own = body.slice(where + 'WHERE'.length, end).trim()
+  return `${body.slice(0, where)}WHERE (${own}) AND ${condition} ${body.slice(end)}`
+}
+
+/** Where each clause of the statement itself begins: those of subqueries stand in parentheses. */
+function findClauses(body: string): ReadonlyMap<string, number> {
+  const clauses = new Map<string, number>()
+  let depth = 0
+  for (const { 0: token, index } of body.matchAll(CLAUSES)) {
+    if (token === '(') depth++
+    else if (token === ')') depth--
+    else if (depth === 0 && !clauses.has(token)) clauses.set(token, index)
+  }
+  return clauses
 }

@@ -22,3 +22,22 @@ CREATE TABLE "Stay" (
   PRIMARY KEY ("animalId", cage),
   UNIQUE (cage, nights)
 );
+CREATE TABLE "wild life"."chore WHERE, LIMIT" (
+  "animal id" int NOT NULL REFERENCES "wild life"."animal FROM, SELECT",
+  "what (WHERE" text NOT NULL,
+  "tries LIMIT" int NOT NULL DEFAULT 0,
+  "busy ORDER BY" timestamp(3),
+  done timestamptz(6),
+  "not before" timestamp(6),
+  "gave up" timestamp(3),
+  "what went wrong" text,
+  PRIMARY KEY ("animal id", "what (WHERE")
+);
+CREATE TABLE "wild life"."record ON CONFLICT" (
+  "what for" text NOT NULL,
+  "key SELECT" text NOT NULL,
+  hash text NOT NULL,
+  "result (" jsonb NOT NULL,
+  "since ORDER BY" timestamp(3) NOT NULL,
+  PRIMARY KEY ("what for", "key SELECT")
+);
