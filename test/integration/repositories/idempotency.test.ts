@@ -1,7 +1,16 @@
 import { AmbiguousCommitError } from 'rowlock'
-import { credit, type CreditResult, IdempotencyConflictError, InsufficientBalanceError, placeOrder, withdraw } from 'rowlock/repositories'
+import {
+  credit,
+  type CreditResult,
+  IdempotencyConflictError,
+  InsufficientBalanceError,
+  LimitExceededError,
+  placeOrder,
+  withdraw,
+} from 'rowlock/repositories'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Prisma } from '../../../src/generated/prisma/client.js'
+import { checkLedger } from '../../../src/harness/check-ledger.js'
 import { useDatabase } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { settledOrBlocked } from '../../support/repositories/lock-checks.js'
@@ -46,6 +55,21 @@ describe('the same key with the same input', () => {
     const results = await Promise.all(Array.from({ length: 8 }, () => credit(world.prisma, { userId, amount: 100, idempotencyKey })))
     for (const result of results) expect(result).toEqual(results[0])
     expect(await entriesOf(world, userId)).toHaveLength(1)
+  })
+
+  test('takes effect once when 50 calls run at once, 20 times over', async () => {
+    const { userId } = await createWallet(world, 1_000)
+    for (let round = 0; round < 20; round++) {
+      const input = { userId, amount: 50, idempotencyKey: newKey() }
+      const results = await Promise.all(Array.from({ length: 50 }, () => withdraw(world.prisma, input)))
+      for (const result of results) expect(result).toEqual(results[0])
+    }
+    expect(await balanceOf(world, userId)).toBe(0)
+    await checkLedger(world.other, {
+      walletId: (await world.other.wallet.findUniqueOrThrow({ where: { userId } })).id,
+      successes: 20,
+      kind: 'WITHDRAWAL',
+    })
   })
 
   test('waits for the first call, and takes its place when that is rolled back', async () => {
@@ -122,36 +146,84 @@ describe('a call that failed', () => {
   })
 })
 
-/** A client whose connection dies around its first `times` COMMITs. */
-function losingCommits(when: 'before' | 'after', times = 1) {
+const isCommit = (sql: string) => sql === 'COMMIT'
+/** An operation as one statement, which is committed with it. */
+const isOperation = (sql: string) => sql.startsWith('WITH')
+
+/** A client whose connection dies around the first `times` of its statements that commit. */
+function losing(commits: (sql: string) => boolean, when: 'before' | 'after', times = 1) {
   let left = times
-  let commits = 0
+  let sent = 0
   const lose = async (sql: string) => {
-    if (sql !== 'COMMIT') return
-    commits++
+    if (!commits(sql)) return
+    sent++
     if (left-- <= 0) return
     await killTamperedClients(database)
     throw new Error('Connection terminated unexpectedly')
   }
   const { prisma } = createTamperedClient(database, { [when]: lose }, { poolSize: 2 })
-  return { prisma, commits: () => commits }
+  return { prisma, sent: () => sent }
 }
+
+const losingCommits = (when: 'before' | 'after', times = 1) => losing(isCommit, when, times)
 
 describe('a connection that dies', () => {
   test.each(['before', 'after'] as const)('%s COMMIT leaves one effect of a credit with a key, and its result', async (when) => {
     const [userId, idempotencyKey] = [await createUser(world), newKey()]
-    const { prisma, commits } = losingCommits(when)
+    const { prisma, sent } = losingCommits(when)
     const result = await credit(prisma, { userId, amount: 100, idempotencyKey })
     expect(await entriesOf(world, userId)).toEqual([result.entry])
-    expect(commits()).toBe(2)
+    expect(sent()).toBe(2)
     await prisma.$disconnect()
   })
 
-  test('twice in a row still leaves one effect of a withdrawal with a key', async () => {
-    const [{ userId }, idempotencyKey] = [await createWallet(world, 100), newKey()]
+  test('after COMMIT twice in a row still leaves one effect of a credit with a key', async () => {
+    const [userId, idempotencyKey] = [await createUser(world), newKey()]
     const { prisma } = losingCommits('after', 2)
-    const result = await withdraw(prisma, { userId, amount: 100, idempotencyKey })
-    expect((await entriesOf(world, userId)).slice(1)).toEqual([result.entry])
+    const result = await credit(prisma, { userId, amount: 100, idempotencyKey })
+    expect(await entriesOf(world, userId)).toEqual([result.entry])
+    await prisma.$disconnect()
+  })
+
+  test.each(['before', 'after'] as const)(
+    '%s the statement that a withdrawal is leaves one effect with a key, and its result',
+    async (when) => {
+      const [{ userId }, idempotencyKey] = [await createWallet(world, 100), newKey()]
+      const { prisma, sent } = losing(isOperation, when)
+      const result = await withdraw(prisma, { userId, amount: 100, idempotencyKey })
+      expect((await entriesOf(world, userId)).slice(1)).toEqual([result.entry])
+      expect(sent()).toBe(2)
+      await prisma.$disconnect()
+    },
+  )
+
+  test.each(['before', 'after'] as const)('%s the statement that an order is leaves one order, and its result', async (when) => {
+    const userId = await createUser(world)
+    const { prisma } = losing(isOperation, when)
+    const { order } = await placeOrder(prisma, { userId, orderId: `${when} ${userId}`, amount: 1 })
+    expect(await world.other.order.findMany({ where: { userId } })).toEqual([order])
+    await prisma.$disconnect()
+  })
+
+  test('after the statement is ambiguous without a key, and nothing is done twice', async () => {
+    const { userId } = await createWallet(world, 100)
+    const { prisma, sent } = losing(isOperation, 'after')
+    await expect(withdraw(prisma, { userId, amount: 10 })).rejects.toBeInstanceOf(AmbiguousCommitError)
+    expect([await balanceOf(world, userId), sent()]).toEqual([90, 1])
+    await prisma.$disconnect()
+  })
+
+  test('under the statement is no refusal when that may still come through', async () => {
+    const [{ userId }, idempotencyKey] = [await createWallet(world, 100), newKey()]
+    let lost = false
+    const before = async (sql: string) => {
+      if (!isOperation(sql) || lost) return
+      lost = true
+      await database.sql`UPDATE "Wallet" SET balance = 1 WHERE "userId" = ${userId}`
+      throw new Error('Connection terminated unexpectedly')
+    }
+    const { prisma } = createTamperedClient(database, { before }, { poolSize: 2 })
+    await expect(withdraw(prisma, { userId, amount: 100, idempotencyKey })).rejects.toBeInstanceOf(AmbiguousCommitError)
     await prisma.$disconnect()
   })
 
@@ -165,10 +237,10 @@ describe('a connection that dies', () => {
 
   test('after COMMIT is ambiguous without a key, and nothing is done twice', async () => {
     const userId = await createUser(world)
-    const { prisma, commits } = losingCommits('after')
+    const { prisma, sent } = losingCommits('after')
     await expect(credit(prisma, { userId, amount: 100 })).rejects.toBeInstanceOf(AmbiguousCommitError)
     expect(await entriesOf(world, userId)).toHaveLength(1)
-    expect(commits()).toBe(1)
+    expect(sent()).toBe(1)
     await prisma.$disconnect()
   })
 
@@ -204,7 +276,7 @@ describe('a connection that dies', () => {
   })
 
   test('before COMMIT leaves the answer to the second run, also when that is a refusal', async () => {
-    const [{ userId }, idempotencyKey] = [await createWallet(world, 100), newKey()]
+    const [userId, idempotencyKey] = [await createUser(world), newKey()]
     let lost = false
     const { prisma } = createTamperedClient(
       database,
@@ -213,13 +285,13 @@ describe('a connection that dies', () => {
           if (sql !== 'COMMIT' || lost) return
           lost = true
           await killTamperedClients(database)
-          await database.sql`UPDATE "Wallet" SET balance = 1 WHERE "userId" = ${userId}`
+          await database.sql`INSERT INTO "Wallet" ("userId", balance) VALUES (${userId}, 9999999999999999)`
           throw new Error('Connection terminated unexpectedly')
         },
       },
       { poolSize: 2 },
     )
-    await expect(withdraw(prisma, { userId, amount: 100, idempotencyKey })).rejects.toBeInstanceOf(InsufficientBalanceError)
+    await expect(credit(prisma, { userId, amount: 100, idempotencyKey })).rejects.toBeInstanceOf(LimitExceededError)
     await prisma.$disconnect()
   })
 })
