@@ -2,6 +2,7 @@ import { InvalidOptionError, RecordNotFoundError } from '../core/errors.js'
 import type { LockOption } from '../core/lock-option.js'
 import { assertFunction, assertKnownOptions } from '../core/option-checks.js'
 import { describeKey } from '../core/classify-error.js'
+import { type RowGate, toGate } from '../transaction/gate.js'
 import { runTransaction } from '../transaction/run-transaction.js'
 import type { TransactionalClient } from '../transaction/transaction-client.js'
 import { TRANSACTION_OPTION_KEYS, type TransactionOptions } from '../transaction/transaction-options.js'
@@ -11,17 +12,24 @@ import { expandCompoundKeys } from './unique-where.js'
 type Args = Record<string, unknown> & { lock?: LockOption }
 type Tx = Record<string, { findFirst(args: Args): Promise<unknown> }>
 
+/** Options of `withLock`: those of `$transactionWithRetry`, and the `lock` in place of `args.lock`. */
+export interface WithLockOptions extends Omit<TransactionOptions, 'gate'> {
+  readonly lock?: LockOption
+  /** As of `$transactionWithRetry`, and `true` or `{ width }` for the gate of this model and `where`. */
+  readonly gate?: RowGate
+}
+
 /** Locks one row in a transaction of its own and runs `run` there; see `withLock`. */
 export async function withLock<R>(
   client: TransactionalClient,
   model: SchemaModel,
   args: Args,
   run: (row: unknown, tx: unknown) => Promise<R>,
-  options: TransactionOptions & { lock?: LockOption } = {},
+  options: WithLockOptions = {},
 ): Promise<R> {
   assertFunction(run, 'run')
   assertKnownOptions(options, [...TRANSACTION_OPTION_KEYS, 'lock'], 'options')
-  const { lock: lockOption, ...transactionOptions } = options
+  const { lock: lockOption, gate, ...transactionOptions } = options
   const find = { ...toFindFirst(args, model), lock: args.lock ?? lockOption ?? 'forNoKeyUpdate' }
   return runTransaction(
     client,
@@ -30,7 +38,7 @@ export async function withLock<R>(
       if (row === null) throw notFound(model, args['where'])
       return run(row, tx)
     },
-    transactionOptions,
+    { ...transactionOptions, gate: toGate(gate, model.name, args['where']) },
   )
 }
 

@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { systemClock, type Clock } from '../core/clock.js'
 import { isRowLockError, LockNotSupportedError, RetryExhaustedError, type RowLockError } from '../core/errors.js'
+import type { Release } from '../core/keyed-semaphore.js'
 import { assertFunction } from '../core/option-checks.js'
+import { enterGate } from './gate.js'
 import { TransactionAttempt } from './transaction-attempt.js'
 import { isTransactionClient, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
 import { parseTransactionOptions, type RetryOptions, type TransactionOptions, type TransactionSettings } from './transaction-options.js'
@@ -38,11 +40,15 @@ export async function runTransaction<Tx, R>(
   const settings = parseTransactionOptions(options)
   refuseNesting(client)
 
-  const started = clock.now()
+  let started = clock.now()
   for (let attempt = 1; ; attempt++) {
     settings.signal?.throwIfAborted()
+    const queued = clock.now()
+    const leave = settings.gate && (await enterGate(originalClient(client), settings.gate, settings.signal))
+    // The deadline is for trying, and who queues has not begun to.
+    started += clock.now() - queued
     try {
-      return await runAttempt(client, fn, settings, attempt)
+      return await runAttempt(client, fn, settings, attempt, leave)
     } catch (error) {
       if (!isRetryable(error, settings.retry) || settings.retry.attempts === 1) throw error
       const delay = backOff(settings.retry, attempt, clock)
@@ -59,30 +65,36 @@ async function runAttempt<Tx, R>(
   fn: TransactionFunction<Tx, R>,
   settings: TransactionSettings,
   number: number,
+  leaveGate: Release | undefined,
 ): Promise<R> {
   const attempt = new TransactionAttempt(settings)
   const scope: Scope = { client: originalClient(client), outer: innermostOpen(scopes.getStore()), open: true }
   const context = { attempt: number, signal: attempt.signal }
   try {
-    return await attempt.run(() =>
+    // It may have been aborted in the moment in which the gate let it through.
+    settings.signal?.throwIfAborted()
+    const open = () =>
       client.$transaction(
         (tx: Tx & RawQueryClient) => attempt.enter(tx, async () => scopes.run(scope, () => fn(tx, context))),
         attempt.prismaOptions as object,
-      ),
-    )
+      )
+    return await attempt.run(() => (opensByPrisma(client) ? attempt.opening(open) : open()))
   } finally {
     scope.open = false
+    leaveGate?.()
   }
 }
 
 /**
  * A transaction inside another one holds a second connection while it waits for the first one's locks:
  * it can wait for itself, and enough of them drain the pool for good.
+ *
+ * @throws {LockNotSupportedError} inside a transaction of this client.
  */
-function refuseNesting(client: TransactionalClient): void {
+export function refuseNesting(client: object): void {
   if (isTransactionClient(client) || isInside(originalClient(client), scopes.getStore())) {
     throw new LockNotSupportedError(
-      '`$transactionWithRetry` and `withLock` cannot run inside another transaction, which can only be retried as a whole; ' +
+      '`$transactionWithRetry`, `withLock` and the repositories with a client cannot run inside another transaction, which can only be retried as a whole; ' +
         'use the `tx` of the transaction that is already open.',
     )
   }
@@ -99,9 +111,12 @@ function innermostOpen(scope: Scope | undefined): Scope | undefined {
 }
 
 /** The client before any `$extends`: all its descendants share one pool. */
-function originalClient(client: unknown): unknown {
-  return (client as { _originalClient?: unknown })._originalClient ?? client
+function originalClient(client: object): object {
+  return (client as { _originalClient?: object })._originalClient ?? client
 }
+
+/** An extension's own `$transaction` may open others first, or from another one's context. */
+const opensByPrisma = (client: TransactionalClient) => client.$transaction === (originalClient(client) as TransactionalClient).$transaction
 
 function isRetryable(error: unknown, retry: Required<RetryOptions>): error is RowLockError {
   return isRowLockError(error) && (retry.on as readonly string[]).includes(error.code)

@@ -1,8 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type TransactionOpening, withTransactionOpening } from '../adapter/transaction-opening.js'
 import { requestTransactionState, type TransactionState } from '../adapter/transaction-state.js'
 import { classifyError } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
-import { AmbiguousCommitError, LockNotSupportedError, PoolTimeoutError, TransactionExpiredError } from '../core/errors.js'
+import {
+  AmbiguousCommitError,
+  LockNotSupportedError,
+  PoolTimeoutError,
+  SerializationError,
+  TransactionExpiredError,
+} from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
 import type { RawQueryClient } from './transaction-client.js'
 import type { TransactionSettings } from './transaction-options.js'
@@ -14,6 +21,13 @@ const CANCEL_INTERVAL = 20
 // A server that can no longer be reached answers no ROLLBACK and no COMMIT, and must not hold up the caller.
 const ANSWER_GRACE = 2_000
 const TRANSACTION_API_ERROR = 'P2028'
+
+const states = new WeakMap<object, TransactionState>()
+
+/** What the adapter knows of the transaction that `fn` got as `tx`. */
+export function transactionStateOf(tx: object): TransactionState | undefined {
+  return states.get(tx)
+}
 
 /**
  * One run of a transaction.
@@ -27,9 +41,9 @@ const TRANSACTION_API_ERROR = 'P2028'
 export class TransactionAttempt {
   readonly #settings: TransactionSettings
   readonly #controller = new AbortController()
+  readonly #opening: TransactionOpening
   #entered = false
   #state: TransactionState | undefined
-  #pid: number | undefined
   #endedEarly: { readonly reason: unknown } | undefined
   #failure: { readonly error: unknown } | undefined
   #deadline: NodeJS.Timeout | undefined
@@ -38,6 +52,7 @@ export class TransactionAttempt {
 
   constructor(settings: TransactionSettings) {
     this.#settings = settings
+    this.#opening = { lockTimeout: settings.lockTimeout, state: undefined, over: false }
   }
 
   /** Aborted when the transaction is to end early; `fn` gets it. */
@@ -48,6 +63,14 @@ export class TransactionAttempt {
   get prismaOptions() {
     const { isolationLevel, maxWait, timeout } = this.#settings
     return { maxWait, timeout: Math.min(timeout + BACKSTOP, MAX_TIMEOUT), ...(isolationLevel && { isolationLevel }) }
+  }
+
+  /**
+   * Lets `start`, which opens the transaction by Prisma's own `$transaction`, tell the adapter its limits: they
+   * then go along with the first statement. Any other way of opening takes a statement for it.
+   */
+  opening<R>(start: () => R): R {
+    return withTransactionOpening(this.#opening, start)
   }
 
   /** Runs `start`, which opens the transaction and calls {@link enter} inside it. */
@@ -64,6 +87,7 @@ export class TransactionAttempt {
     } catch (error) {
       throw this.#explain(error)
     } finally {
+      this.#opening.over = true
       signal?.removeEventListener('abort', onAbort)
       clearTimeout(this.#deadline)
       clearTimeout(this.#grace)
@@ -75,7 +99,8 @@ export class TransactionAttempt {
     this.#entered = true
     this.#throwIfEnded()
     this.#deadline = setTimeout(() => this.#onDeadline(), this.#settings.timeout)
-    await this.#takeHold(tx)
+    this.#state = this.#opening.state ?? (await this.#takeHold(tx))
+    states.set(tx, this.#state)
     this.#throwIfEnded()
     // The early end wins over an `fn` that waits for something else than the database.
     return Promise.race([this.#remembering(fn), this.#earlyEnd()])
@@ -91,14 +116,16 @@ export class TransactionAttempt {
     }
   }
 
-  async #takeHold(tx: RawQueryClient): Promise<void> {
+  /** Of a transaction that the adapter could not begin with its limits. */
+  async #takeHold(tx: RawQueryClient): Promise<TransactionState> {
     const requested = requestTransactionState()
+    let pid: number
     try {
       const [row] = await tx.$queryRawUnsafe<[{ pid: number }]>(
         `${requested.comment}SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1, true)`,
         `${this.#settings.lockTimeout}ms`,
       )
-      this.#pid = row.pid
+      pid = row.pid
     } finally {
       this.#state = requested.take()
     }
@@ -108,6 +135,7 @@ export class TransactionAttempt {
           'make it with `new PrismaClient({ adapter: lockable(adapter) })`.',
       )
     }
+    return Object.assign(this.#state, { pid })
   }
 
   #expired(): TransactionExpiredError {
@@ -132,8 +160,8 @@ export class TransactionAttempt {
 
   /** Cancels until the statement has ended: the first cancel may come before the server began it. */
   async #cancelStatement(state: TransactionState): Promise<void> {
-    while (state.busy && state.side && this.#pid !== undefined) {
-      await state.side.cancel(this.#pid)
+    while (state.busy && state.side) {
+      if (state.pid !== undefined) await state.side.cancel(state.pid)
       if (state.busy) await sleep(CANCEL_INTERVAL)
     }
   }
@@ -175,13 +203,18 @@ export class TransactionAttempt {
     if (this.#failure) return this.#explainFailure(this.#failure.error)
     if (this.#endedEarly) return this.#endedEarly.reason
     if (!this.#entered && (error as { code?: unknown } | null)?.code === TRANSACTION_API_ERROR) return this.#poolTimeout(error)
-    return classifyError(error) ?? error
+    return this.#classify(error)
   }
 
   /** An error of `fn` that did not come from this transaction's own connection says nothing about it. */
   #explainFailure(error: unknown): unknown {
     const own = errorSqlState(error) !== undefined || this.#state?.failedWith(error)
-    return own ? (classifyError(error) ?? error) : error
+    return own ? this.#classify(error) : error
+  }
+
+  #classify(error: unknown): unknown {
+    if (this.#state?.failedByName && this.#state.abortedBy !== undefined) return preparedAnew(error)
+    return classifyError(error) ?? error
   }
 
   #poolTimeout(cause: unknown): PoolTimeoutError {
@@ -192,6 +225,14 @@ export class TransactionAttempt {
       { cause },
     )
   }
+}
+
+function preparedAnew(cause: unknown): SerializationError {
+  return new SerializationError(
+    'A statement could not be run as it was prepared, as its table was changed or a pooler does not carry prepared statements; ' +
+      'it will be sent unprepared: run the whole transaction again.',
+    { cause, sqlState: errorSqlState(cause) },
+  )
 }
 
 function unansweredCommit(): AmbiguousCommitError {

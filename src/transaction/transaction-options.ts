@@ -1,6 +1,7 @@
 import { InvalidOptionError, type RowLockError, type RowLockErrorCode } from '../core/errors.js'
 import { MAX_TIMEOUT, parseTimeout } from '../core/lock-option.js'
 import { assertFunction, assertKnownOptions, assertSignal, parseNumber } from '../core/option-checks.js'
+import { type Gate, type GateSettings, parseGate } from './gate.js'
 
 /** Isolation levels, in Prisma's spelling. */
 export type IsolationLevel = 'ReadUncommitted' | 'ReadCommitted' | 'RepeatableRead' | 'Serializable'
@@ -15,7 +16,10 @@ export type RetryableErrorCode = Extract<
 export interface RetryOptions {
   /** How often the transaction is run at most, the first time included. Default: 5, minimum: 1. */
   readonly attempts?: number
-  /** No further attempt starts later than this many milliseconds after the first. Default: 30,000. */
+  /**
+   * No further attempt starts later than this many milliseconds after the first, waits at the `gate` not
+   * counted. Default: 30,000.
+   */
   readonly deadline?: number
   /** Upper bound of the first pause, in milliseconds; it doubles with each attempt. Default: 20. */
   readonly baseDelay?: number
@@ -47,7 +51,12 @@ export interface TransactionOptions {
   readonly timeout?: number
   /** How long each statement may wait for a lock, in milliseconds. Default: just under `timeout`. */
   readonly lockTimeout?: number
-  /** Ends the transaction when aborted, also in the middle of a lock wait. */
+  /**
+   * Where to queue, in this process, before each attempt takes a connection: see {@link Gate}. This wait has
+   * no limit of its own, as `maxWait` and `timeout` begin after it; `signal` ends it. Default: nowhere.
+   */
+  readonly gate?: Gate
+  /** Ends the transaction when aborted, also in the middle of a lock wait or at the gate. */
   readonly signal?: AbortSignal
   /** `false` runs the transaction once and throws what went wrong. */
   readonly retry?: RetryOptions | false
@@ -61,6 +70,7 @@ export interface TransactionSettings {
   readonly maxWait: number
   readonly timeout: number
   readonly lockTimeout: number
+  readonly gate: GateSettings | undefined
   readonly signal: AbortSignal | undefined
   readonly retry: Required<RetryOptions>
   readonly onRetry: ((event: RetryEvent) => void | Promise<void>) | undefined
@@ -75,7 +85,16 @@ const RETRYABLE: readonly RetryableErrorCode[] = [
   'LOCK_TIMEOUT',
   'POOL_TIMEOUT',
 ]
-export const TRANSACTION_OPTION_KEYS = ['isolationLevel', 'maxWait', 'timeout', 'lockTimeout', 'signal', 'retry', 'onRetry'] as const
+export const TRANSACTION_OPTION_KEYS = [
+  'isolationLevel',
+  'maxWait',
+  'timeout',
+  'lockTimeout',
+  'gate',
+  'signal',
+  'retry',
+  'onRetry',
+] as const
 const RETRY_KEYS = ['attempts', 'deadline', 'baseDelay', 'maxDelay', 'on'] as const
 
 const DEFAULT_RETRY: Required<RetryOptions> = {
@@ -103,6 +122,7 @@ export function parseTransactionOptions(options: TransactionOptions = {}): Trans
     maxWait: options.maxWait === undefined ? 2_000 : parseTimeout(options.maxWait, 'maxWait'),
     timeout,
     lockTimeout: Math.min(lockTimeout, budget),
+    gate: parseGate(options.gate),
     signal: options.signal,
     retry: parseRetryOptions(options.retry),
     onRetry: options.onRetry,

@@ -35,6 +35,7 @@ test('$transactionWithRetry knows its options', async () => {
     maxWait: 1_000,
     timeout: 2_000,
     lockTimeout: 500,
+    gate: { key: ['event', 7], width: 3 },
     signal: AbortSignal.timeout(1_000),
     retry: { attempts: 3, deadline: 10_000, baseDelay: 10, maxDelay: 100, on: ['DEADLOCK', 'LOCK_TIMEOUT'] },
     onRetry(event) {
@@ -55,6 +56,11 @@ test('$transactionWithRetry knows its options', async () => {
   await prisma.$transactionWithRetry(run, { isolationLevel: 'SERIALIZABLE' })
   // @ts-expect-error milliseconds
   await prisma.$transactionWithRetry(run, { timeout: '5s' })
+  await prisma.$transactionWithRetry(run, { gate: 7n })
+  // @ts-expect-error a key
+  await prisma.$transactionWithRetry(run, { gate: { width: 3 } })
+  // @ts-expect-error the gate of a row, for withLock
+  await prisma.$transactionWithRetry(run, { gate: true })
   // @ts-expect-error a function that returns a promise
   await prisma.$transactionWithRetry(() => 1)
   // @ts-expect-error the function of $transaction, not its array
@@ -109,7 +115,13 @@ test('withLock refuses what it does not know', async () => {
   await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { attempts: 3 })
   // @ts-expect-error a strength
   await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { lock: 'exclusive' })
-  await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { lock: 'forUpdate', timeout: 1_000, retry: false })
+  // @ts-expect-error true or a gate
+  await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { gate: false })
+  // @ts-expect-error width
+  await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { gate: { size: 3 } })
+  await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { lock: 'forUpdate', timeout: 1_000, retry: false, gate: true })
+  await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { gate: { width: 3 } })
+  await prisma.wallet.withLock({ where: { id: 1 } }, async () => 1, { gate: ['wallet', 1] })
 })
 
 test('lockInOrder returns the rows of a tuple one by one', async () => {

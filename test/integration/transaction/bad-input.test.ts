@@ -66,7 +66,21 @@ const badRetry = fc.oneof(
   }),
   unknownKey(['attempts', 'deadline', 'baseDelay', 'maxDelay', 'on']),
 )
-const KEYS = ['isolationLevel', 'maxWait', 'timeout', 'lockTimeout', 'signal', 'retry', 'onRetry']
+const badPart = fc.oneof(
+  fc.constantFrom(NaN, Infinity, 0.5, 2 ** 53, 2n ** 63n, -(2n ** 63n) - 1n, null, undefined, true, {}, [], Symbol('s')),
+  junk.filter((value) => typeof value !== 'string' && typeof value !== 'bigint' && !Number.isSafeInteger(value) && !Array.isArray(value)),
+)
+const badKey = fc.oneof(badPart, fc.array(badPart, { minLength: 1 }), fc.constant([]), fc.tuple(fc.string(), badPart))
+// An object may be one of options.
+const isNoObject = (value: unknown) => value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))
+const badGate = fc.oneof(
+  badKey.filter((value) => isNoObject(value) && value !== true),
+  fc.record({ key: badKey.filter((value) => value !== undefined) }),
+  fc.record({ key: fc.string(), width: count(1) }),
+  fc.record({ key: fc.string(), width: fc.integer({ min: 1_001 }) }),
+  unknownKey(['key', 'width']),
+)
+const KEYS = ['isolationLevel', 'maxWait', 'timeout', 'lockTimeout', 'gate', 'signal', 'retry', 'onRetry']
 const badOptions = fc.oneof(
   notAnObject,
   fc.record({ timeout: milliseconds }),
@@ -76,6 +90,7 @@ const badOptions = fc.oneof(
   fc.record({ signal: defined }),
   fc.record({ onRetry: notAFunction }),
   fc.record({ retry: badRetry }),
+  fc.record({ gate: badGate }),
   unknownKey([...KEYS, 'lock']),
 )
 
@@ -103,6 +118,12 @@ test('$transactionWithRetry refuses 1,000 bad options, and sends nothing', async
     RUNS,
   )
   expect(sent()).toBe(before)
+})
+
+test('$transactionWithRetry refuses a gate without a key, and true, which is for withLock', async () => {
+  for (const gate of [true, {}, { width: 2 }, { key: undefined }]) {
+    await isRefused((run) => prisma.$transactionWithRetry(run, { gate } as never))
+  }
 })
 
 test('$transactionWithRetry refuses what is no function', async () => {
@@ -144,11 +165,6 @@ test('withLock refuses 1,000 rows that are not named', async () => {
 })
 
 test('$advisoryLock refuses 1,000 bad keys and options, and its transaction commits nothing', async () => {
-  const badPart = fc.oneof(
-    fc.constantFrom(NaN, Infinity, 0.5, 2 ** 53, 2n ** 63n, -(2n ** 63n) - 1n, null, undefined, true, {}, [], Symbol('s')),
-    junk.filter((value) => typeof value !== 'string' && typeof value !== 'bigint' && !Number.isSafeInteger(value) && !Array.isArray(value)),
-  )
-  const badKey = fc.oneof(badPart, fc.array(badPart, { minLength: 1 }), fc.constant([]), fc.tuple(fc.string(), badPart))
   const badChoice = fc.oneof(
     notAnObject,
     fc.record({ shared: defined.filter((value) => typeof value !== 'boolean') }),
@@ -203,6 +219,11 @@ test('good options are taken: the generators above do not refuse everything', as
       timeout: fc.integer({ min: 1_000, max: 2 ** 31 - 1 }),
       maxWait: fc.integer({ min: 1_000, max: 2 ** 31 - 1 }),
       lockTimeout: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+      gate: fc.oneof(
+        fc.string(),
+        fc.integer(),
+        fc.record({ key: fc.tuple(fc.string(), fc.integer()), width: fc.integer({ min: 1, max: 1_000 }) }),
+      ),
       isolationLevel: fc.constantFrom(...LEVELS),
       signal: fc.constant(new AbortController().signal),
       onRetry: fc.constant(() => undefined),

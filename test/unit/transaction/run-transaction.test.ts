@@ -2,6 +2,7 @@ import { DeadlockError, type RetryOptions, RetryExhaustedError, type Transaction
 import { describe, expect, test } from 'vitest'
 import { TransactionState, offerTransactionState } from '../../../src/adapter/transaction-state.js'
 import type { Clock } from '../../../src/core/clock.js'
+import { enterGate, gatesOf, parseGate } from '../../../src/transaction/gate.js'
 import { runTransaction } from '../../../src/transaction/run-transaction.js'
 import { parseTransactionOptions } from '../../../src/transaction/transaction-options.js'
 import { expectRejection, rejectionOf } from '../../support/rejections.js'
@@ -106,6 +107,20 @@ describe('the retries end', () => {
     expect(error.message).toContain('once')
   })
 
+  test('at the deadline, for which the waits at a gate do not count', async () => {
+    const { clock, pauses, pass } = createClock(() => 0.5)
+    const leave = await enterGate(client, parseGate({ key: 'key', width: 1 })!, undefined)
+    const queued = expectRejection(
+      run(9, { attempts: 9, baseDelay: 100, maxDelay: 100, deadline: 149 }, clock, { gate: 'key' }),
+      RetryExhaustedError,
+      { attempts: 3 },
+    )
+    pass(1_000)
+    leave()
+    await queued
+    expect(pauses).toEqual([50, 50])
+  })
+
   test('at once with retry: false or one attempt, with the error itself', async () => {
     const { clock, pauses } = createClock()
     expect(await rejectionOf(run(1, false, clock))).toBeInstanceOf(DeadlockError)
@@ -152,6 +167,16 @@ describe('fn', () => {
     )
     expect(new Set(signals).size).toBe(2)
     expect(signals.some(({ aborted }) => aborted)).toBe(false)
+  })
+
+  test('does not run when the signal is aborted in the moment in which the gate opens', async () => {
+    const controller = new AbortController()
+    const leave = await enterGate(client, parseGate({ key: 'key', width: 1 })!, undefined)
+    const aborted = rejectionOf(runTransaction(client, () => Promise.reject(new Error('ran')), { gate: 'key', signal: controller.signal }))
+    leave()
+    controller.abort('gone')
+    expect(await aborted).toBe('gone')
+    expect(gatesOf(client).size).toBe(0)
   })
 
   test('may throw before its first await', async () => {
