@@ -1,19 +1,25 @@
 export { lockable, type LockableOptions } from './adapter/lockable.js'
 export { rowLocks } from './extension/row-locks.js'
+export type { WithLockOptions } from './extension/with-lock.js'
+export { directQuery, type DirectStatement } from './extension/direct-query.js'
 export { lockInOrder, type RowToLock } from './extension/lock-in-order.js'
 export type { Lockable, RowLocksExtension, RowLocksExtensionArgs } from './extension/extension-types.js'
 export type { AdvisoryLockOptions } from './extension/advisory-lock.js'
 export { type AdvisoryLockKey, advisoryLockKey } from './sql/advisory-lock-key.js'
 export type { LockAndWait, LockOption, LockOrFail, LockOrSkip, LockStrength, LockWithin } from './core/lock-option.js'
 export type { TransactionContext, TransactionFunction } from './transaction/run-transaction.js'
+export { coalesce, type CoalesceKey, type CoalesceOptions } from './transaction/coalesce.js'
 export type { TransactionClientOf } from './transaction/transaction-client.js'
+export type { Gate, GateOptions, RowGate } from './transaction/gate.js'
 export type { IsolationLevel, RetryableErrorCode, RetryEvent, RetryOptions, TransactionOptions } from './transaction/transaction-options.js'
 export {
   AmbiguousCommitError,
   ConnectionLostError,
   DeadlockError,
+  IdempotencyConflictError,
   InvalidOptionError,
   isRowLockError,
+  LockLostError,
   LockNotAppliedError,
   LockNotAvailableError,
   LockNotSupportedError,
@@ -21,9 +27,12 @@ export {
   LockTimeoutError,
   PoolTimeoutError,
   RecordNotFoundError,
+  ReentrantLockError,
   RetryExhaustedError,
   RowLockError,
   SerializationError,
+  StaleClaimError,
+  StaleTokenError,
   StatementTimeoutError,
   TransactionExpiredError,
 } from './core/errors.js'

@@ -1,10 +1,16 @@
 import { InvalidOptionError, LockOutsideTransactionError } from '../core/errors.js'
+import { parseFlag } from '../core/option-checks.js'
 import { errorSqlState } from '../core/error-sql-state.js'
 import { SQL_STATE } from '../core/sql-state.js'
 import type { SqlDriverAdapter, SqlDriverAdapterFactory, SqlQuery, SqlResultSet, Transaction } from './driver-adapter.js'
+import { setDirectRoute } from './direct-route.js'
+import { startTransaction } from './late-begin.js'
 import { findLockRequest, type LockRequest } from './lock-request.js'
 import { lockersStatement, runLockedStatement } from './locked-statement.js'
+import { nameStatements, prepared } from './prepared-statements.js'
+import { RepeatedStatements } from './repeated-statements.js'
 import { type ConnectionConfig, type RunBeside, SideConnection } from './side-connection.js'
+import { findTransactionOpening } from './transaction-opening.js'
 import { offerTransactionState, TransactionState } from './transaction-state.js'
 
 /** Options of {@link lockable}. */
@@ -15,6 +21,16 @@ export interface LockableOptions {
    * `@prisma/adapter-pg` tells.
    */
   readonly connection?: ConnectionConfig
+  /**
+   * Whether statements that come again are prepared under a name, which takes more than half of the server's
+   * work off a short one: `directQuery`, the repositories, and the first 200 texts that Prisma sends for a
+   * third time. For `@prisma/adapter-pg`, without a `statementNameGenerator` of your own. Default: true.
+   *
+   * False behind a transaction-pooling proxy that does not carry prepared statements, such as PgBouncer before
+   * 1.21 or with `max_prepared_statements` 0. False also where PostgreSQL is to plan for the values of each call: after
+   * five it may settle for one plan for all, unless `plan_cache_mode` says otherwise.
+   */
+  readonly preparedStatements?: boolean
 }
 
 /**
@@ -34,7 +50,7 @@ export interface LockableOptions {
 export function lockable(adapter: SqlDriverAdapterFactory, options: LockableOptions = {}): SqlDriverAdapterFactory {
   assertPostgresAdapter(adapter)
   const connection = options.connection ?? (adapter as { config?: ConnectionConfig }).config
-  return new LockableFactory(adapter, connection)
+  return new LockableFactory(adapter, connection, parseFlag(options.preparedStatements ?? true, 'options.preparedStatements'))
 }
 
 function assertPostgresAdapter(adapter: SqlDriverAdapterFactory): void {
@@ -51,19 +67,31 @@ class LockableFactory implements SqlDriverAdapterFactory {
   readonly adapterName
   readonly #inner: SqlDriverAdapterFactory
   readonly #connection: ConnectionConfig | undefined
+  readonly #prepares: boolean
 
-  constructor(inner: SqlDriverAdapterFactory, connection: ConnectionConfig | undefined) {
+  constructor(inner: SqlDriverAdapterFactory, connection: ConnectionConfig | undefined, prepares: boolean) {
     this.provider = inner.provider
     this.adapterName = inner.adapterName
     this.#inner = inner
     this.#connection = connection
+    this.#prepares = prepares
+    setDirectRoute(this, undefined)
   }
 
   async connect(): Promise<SqlDriverAdapter> {
     const inner = await this.#inner.connect()
     const { passFreely } = inner as { passFreely?: RunBeside }
     const side = this.#connection === undefined ? undefined : new SideConnection(this.#connection, passFreely)
-    return new LockableAdapter(inner, side)
+    const repeated = new RepeatedStatements()
+    if (this.#prepares) nameStatements(inner, repeated)
+    const adapter = new LockableAdapter(inner, side, repeated, () => setDirectRoute(this, undefined))
+    setDirectRoute(this, { send: (query) => adapter.queryRaw(prepared(query)) })
+    return adapter
+  }
+
+  /** The driver adapter's own options, where it shows them: raw SQL must name the same `schema` as Prisma. */
+  get options(): unknown {
+    return (this.#inner as { options?: unknown }).options
   }
 }
 
@@ -72,22 +100,31 @@ class LockableAdapter implements SqlDriverAdapter {
   readonly adapterName
   readonly #inner: SqlDriverAdapter
   readonly #side: SideConnection | undefined
+  readonly #repeated: RepeatedStatements
+  readonly #onDispose: () => void
 
-  constructor(inner: SqlDriverAdapter, side: SideConnection | undefined) {
+  constructor(inner: SqlDriverAdapter, side: SideConnection | undefined, repeated: RepeatedStatements, onDispose: () => void) {
     this.provider = inner.provider
     this.adapterName = inner.adapterName
     this.#inner = inner
     this.#side = side
+    this.#repeated = repeated
+    this.#onDispose = onDispose
   }
 
   async queryRaw(query: SqlQuery): Promise<SqlResultSet> {
     const request = findLockRequest(query.args.at(-1))
-    if (request) throw refuse(request, outsideTransaction())
-    return this.#inner.queryRaw(query)
+    if (!request) return this.#send(query)
+    if (!request.update) throw refuse(request, outsideTransaction())
+    return queryLocked(query, request, (locked) => this.#send(locked))
   }
 
   executeRaw(query: SqlQuery): Promise<number> {
-    return this.#inner.executeRaw(query)
+    return this.#repeated.send(query, () => this.#inner.executeRaw(query))
+  }
+
+  #send(query: SqlQuery): Promise<SqlResultSet> {
+    return this.#repeated.send(query, () => this.#inner.queryRaw(query))
   }
 
   executeScript(script: string): Promise<void> {
@@ -95,7 +132,13 @@ class LockableAdapter implements SqlDriverAdapter {
   }
 
   async startTransaction(...args: Parameters<SqlDriverAdapter['startTransaction']>): Promise<Transaction> {
-    return new LockableTransaction(await this.#inner.startTransaction(...args), this.#side)
+    const state = new TransactionState(this.#side)
+    const opening = findTransactionOpening()
+    if (!opening) return new LockableTransaction(await this.#inner.startTransaction(...args), state, this.#repeated)
+    const limits = { lockTimeout: opening.lockTimeout, onPid: (pid: number) => (state.pid = pid) }
+    const { transaction, limited } = await startTransaction(this.#inner, args[0], limits)
+    if (limited) opening.state = state
+    return new LockableTransaction(transaction, state, this.#repeated)
   }
 
   getConnectionInfo() {
@@ -103,6 +146,7 @@ class LockableAdapter implements SqlDriverAdapter {
   }
 
   async dispose(): Promise<void> {
+    this.#onDispose()
     await Promise.all([this.#side?.close(), this.#inner.dispose()])
   }
 
@@ -118,25 +162,27 @@ class LockableTransaction implements Transaction {
   readonly options
   readonly #inner: Transaction
   readonly #state: TransactionState
+  readonly #repeated: RepeatedStatements
 
-  constructor(inner: Transaction, side: SideConnection | undefined) {
+  constructor(inner: Transaction, state: TransactionState, repeated: RepeatedStatements) {
     this.provider = inner.provider
     this.adapterName = inner.adapterName
     this.options = inner.options
     this.#inner = inner
-    this.#state = new TransactionState(side)
+    this.#state = state
+    this.#repeated = repeated
   }
 
   async queryRaw(query: SqlQuery): Promise<SqlResultSet> {
     offerTransactionState(query.sql, this.#state)
     const request = findLockRequest(query.args.at(-1))
-    return this.#state.run(() => (request ? this.#queryLocked(query, request) : this.#inner.queryRaw(query)))
+    return this.#state.run(() => (request ? this.#queryLocked(query, request) : this.#send(query)))
   }
 
   async executeRaw(query: SqlQuery): Promise<number> {
     const statement = () => this.#inner.executeRaw(query)
     if (query.sql === 'COMMIT' || query.sql === 'ROLLBACK') return this.#state.end(statement, query.sql === 'COMMIT')
-    return this.#state.run(statement)
+    return this.#state.run(() => this.#noting(query, statement))
   }
 
   // With `usePhantomQuery` the driver sends COMMIT and ROLLBACK in these two; without it they came
@@ -162,11 +208,24 @@ class LockableTransaction implements Transaction {
     await this.#state.run(async () => this.#inner.releaseSavepoint?.(name))
   }
 
+  #send(query: SqlQuery): Promise<SqlResultSet> {
+    return this.#noting(query, () => this.#inner.queryRaw(query))
+  }
+
+  /** A statement that fails by its name has aborted the transaction; run again, it has none. */
+  async #noting<T>(query: SqlQuery, statement: () => Promise<T>): Promise<T> {
+    try {
+      return await statement()
+    } catch (error) {
+      if (this.#repeated.failedByName(query, error)) this.#state.failedByName = true
+      throw error
+    }
+  }
+
   async #queryLocked(query: SqlQuery, request: LockRequest): Promise<SqlResultSet> {
     try {
-      return await runLockedStatement(query, request, (locked) => this.#inner.queryRaw(locked))
+      return await queryLocked(query, request, (locked) => this.#send(locked))
     } catch (error) {
-      if (!request.applied && error instanceof Error) throw refuse(request, error)
       if (errorSqlState(error) === SQL_STATE.lockNotAvailable) await this.#findBlockers(query, request)
       throw error
     }
@@ -176,6 +235,14 @@ class LockableTransaction implements Transaction {
     const lockers = lockersStatement(query, request.skip)
     const blockers = lockers && (await this.#state.side?.findBlockers(lockers))
     if (blockers) request.blockers = blockers
+  }
+}
+
+async function queryLocked(query: SqlQuery, request: LockRequest, send: (query: SqlQuery) => Promise<SqlResultSet>): Promise<SqlResultSet> {
+  try {
+    return await runLockedStatement(query, request, send)
+  } catch (error) {
+    throw request.applied || !(error instanceof Error) ? error : refuse(request, error)
   }
 }
 

@@ -2,6 +2,7 @@ import { LockNotAppliedError } from '../core/errors.js'
 import { lockingClause } from '../sql/locking-clause.js'
 import { offsetWithLockTimeout, restoringLockTimeout } from '../sql/lock-timeout.js'
 import { parseSelectStatement, type SelectStatement } from '../sql/select-statement.js'
+import { type RowUpdate, updatingStatement } from '../sql/update-statement.js'
 import type { SqlQuery, SqlResultSet } from './driver-adapter.js'
 import type { LockRequest } from './lock-request.js'
 
@@ -19,6 +20,7 @@ type Send = (query: SqlQuery) => Promise<SqlResultSet>
  */
 export async function runLockedStatement(query: SqlQuery, request: LockRequest, send: Send): Promise<SqlResultSet> {
   const statement = parseLockable(query)
+  if (request.update) return runUpdate(query, statement, request, request.update, send)
   request.applied = true
   if (!statement.readsMore || !mayWait(request)) return send(renderLocked(query, statement, request))
 
@@ -26,7 +28,7 @@ export async function runLockedStatement(query: SqlQuery, request: LockRequest, 
   let held = await send(withRowIds)
   for (;;) {
     const again = await send(withRowIds)
-    if (isSubset(rowIds(again), rowIds(held))) return withoutRowIds(again)
+    if (isSubset(rowIds(again), rowIds(held))) return withoutLastColumn(again)
     held = again
   }
 }
@@ -39,11 +41,27 @@ export function lockersStatement(query: SqlQuery, skip: number): SqlQuery | unde
   return withSkip({ ...query, sql }, statement.offsetPlaceholder, skip)
 }
 
+/** Never more than once and never without its LIMIT, however Prisma compiles the find: the rows are changed. */
+async function runUpdate(query: SqlQuery, statement: SelectStatement, request: LockRequest, update: RowUpdate, send: Send) {
+  const limit = / LIMIT \$(\d+)$/.exec(statement.body)?.[1]
+  if (request.applied || !(Number(query.args[Number(limit) - 1]) <= update.limit)) throw notAsRendered()
+  request.applied = true
+  const { sql, values } = updatingStatement(statement, update, query.args.length)
+  const { args, argTypes } = withSkip(query, statement.offsetPlaceholder, request.skip)
+  const typeOf = (value: number | string) => ({ scalarType: typeof value === 'number' ? 'float' : 'string', arity: 'scalar' }) as const
+  const updating = { sql: withComment(sql, statement), args: [...args, ...values], argTypes: [...argTypes, ...values.map(typeOf)] }
+  return withoutLastColumn(await send(updating))
+}
+
 function parseLockable(query: SqlQuery): SelectStatement {
   const statement = parseSelectStatement(query.sql)
   // The marker must be the OFFSET of the root: anywhere else it would lock the wrong statement.
   if (statement && statement.offsetPlaceholder === query.args.length) return statement
-  throw new LockNotAppliedError(
+  throw notAsRendered()
+}
+
+function notAsRendered(): LockNotAppliedError {
+  return new LockNotAppliedError(
     'The lock was refused before anything was sent, as the statement is not a SELECT as Prisma 7 renders it; ' +
       'check that this version of rowlock supports your version of Prisma.',
   )
@@ -52,14 +70,16 @@ function parseLockable(query: SqlQuery): SelectStatement {
 const mayWait = ({ lock }: LockRequest) => lock.wait.kind === 'wait' || lock.wait.kind === 'timeout'
 
 function renderLocked(query: SqlQuery, statement: SelectStatement, { lock, skip }: LockRequest): SqlQuery {
-  const { selectList, body, offsetPlaceholder, rootAlias, trailingComment } = statement
+  const { selectList, body, offsetPlaceholder, rootAlias } = statement
   const select = (offset: string) => `${selectList}${body} OFFSET ${offset} ${lockingClause(lock, rootAlias)}`
   const sql =
     lock.wait.kind === 'timeout'
       ? restoringLockTimeout(select(offsetWithLockTimeout(offsetPlaceholder, lock.wait.timeout)))
       : select(`$${offsetPlaceholder}`)
-  return withSkip({ ...query, sql: trailingComment ? `${sql} ${trailingComment}` : sql }, offsetPlaceholder, skip)
+  return withSkip({ ...query, sql: withComment(sql, statement) }, offsetPlaceholder, skip)
 }
+
+const withComment = (sql: string, { trailingComment }: SelectStatement) => (trailingComment ? `${sql} ${trailingComment}` : sql)
 
 /** Puts the caller's own `skip` where the marker was, in the marker's own type. */
 function withSkip(query: SqlQuery, placeholder: number, skip: number): SqlQuery {
@@ -78,7 +98,7 @@ function isSubset(some: unknown[], all: unknown[]): boolean {
   return some.every((id) => known.has(id))
 }
 
-const withoutRowIds = (result: SqlResultSet): SqlResultSet => ({
+const withoutLastColumn = (result: SqlResultSet): SqlResultSet => ({
   ...result,
   columnNames: result.columnNames.slice(0, -1),
   columnTypes: result.columnTypes.slice(0, -1),

@@ -131,11 +131,16 @@ const advisoryLockHolders = (sql: postgres.Sql, key: bigint) => sql<LockBlocker[
 // Prisma renders dates and bytes as values that pg knows; postgres.js wants text for unknown types.
 const toParameter = (value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
 
+// By name: a pool of pg hides its password from enumeration.
+const SERVER_OPTIONS = ['host', 'port', 'user', 'password', 'database', 'ssl'] as const
+
 /** The part of pg's configuration that says where the server is and who asks. */
 function toPostgresOptions(config: ConnectionConfig): postgres.Options<Record<string, never>> {
-  const { connectionString, ...rest } = typeof config === 'string' ? { connectionString: config } : config
-  const parsed = typeof connectionString === 'string' ? parseIntoClientConfig(connectionString) : {}
-  const { host, port, user, password, database, ssl } = { ...definedOnly(rest), ...definedOnly(parsed) }
+  const given: Readonly<Record<string, unknown>> = typeof config === 'string' ? { connectionString: config } : config
+  const { connectionString } = given
+  const parsed: object = typeof connectionString === 'string' ? parseIntoClientConfig(connectionString) : {}
+  const own = Object.fromEntries(SERVER_OPTIONS.map((name) => [name, given[name]]))
+  const { host, port, user, password, database, ssl } = { ...definedOnly(own), ...definedOnly(parsed) }
   return definedOnly({ host, port: port === undefined ? undefined : Number(port), user, password, database, ssl })
 }
 

@@ -17,8 +17,12 @@ import type { SideConnection } from './side-connection.js'
 export class TransactionState {
   /** How to reach the server while this transaction's own connection waits. */
   readonly side: SideConnection | undefined
+  /** The backend that runs the transaction, once it is known. */
+  pid: number | undefined
   /** The error of the statement that aborted the transaction, unless a savepoint undid it. */
   abortedBy: unknown
+  /** Set when a prepared statement failed because of what has changed since it was prepared. */
+  failedByName = false
   commit: 'not sent' | 'sent' | 'done' = 'not sent'
   /** Why COMMIT failed, as {@link end} threw it: Prisma may have rewritten it since. */
   commitError: unknown

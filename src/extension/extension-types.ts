@@ -5,6 +5,7 @@ import type { TransactionFunction } from '../transaction/run-transaction.js'
 import type { TransactionClientOf } from '../transaction/transaction-client.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import type { AdvisoryLockOptions } from './advisory-lock.js'
+import type { WithLockOptions } from './with-lock.js'
 
 /** What a find takes with `rowLocks()`: Prisma's own arguments, and how to lock the rows it returns. */
 export interface Lockable {
@@ -22,7 +23,7 @@ export interface Lockable {
 type Find = 'findUnique' | 'findUniqueOrThrow' | 'findFirst' | 'findFirstOrThrow' | 'findMany'
 
 /** What every model of a Prisma client says about itself. */
-type Model = { [K: symbol]: { types: { operations: any; payload: any } } }
+export type Model = { [K: symbol]: { types: { operations: any; payload: any } } }
 
 type FindArgs<T extends Model, Operation extends Find> = T[symbol]['types']['operations'][Operation]['args'] & Lockable
 
@@ -40,7 +41,7 @@ type Named = { where: {} }
 // Only the alias by which Prisma names a model's type leads back to what the model was made from: the
 // fields that the client omits everywhere, its fluent API and its other extensions. TypeScript finds it
 // by name, and infers `PropertyKey` when a type has lost it, such as an intersection with a model.
-type ResultOf<T extends Model, A, Operation extends Find, Null> =
+export type ResultOf<T extends Model, A, Operation extends Find, Null> =
   T extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
     ? PropertyKey extends M
       ? Types.Public.PrismaPromise<Types.Public.Result<T, A, Operation>>
@@ -93,7 +94,8 @@ type LockableModel = {
    *
    * @param args What to lock: the arguments of `findUniqueOrThrow` or `findFirstOrThrow`. `lock` defaults
    *   to `'forNoKeyUpdate'`, which lets others insert rows that refer to this one.
-   * @param options As of `$transactionWithRetry`, and `lock` in place of `args.lock`.
+   * @param options As of `$transactionWithRetry`; `lock` in place of `args.lock`; `gate: true` to queue by
+   *   the model and `where`.
    * @throws {RecordNotFoundError} when no row matches.
    * @throws All that `$transactionWithRetry` throws.
    * @example
@@ -107,7 +109,7 @@ type LockableModel = {
     this: T,
     args: Types.Utils.Exact<A, WithLockArgs<T>> & Named,
     run: (row: Awaited<ResultOf<T, A, 'findFirstOrThrow', never>>, tx: TransactionClientOfModel<T>) => Promise<R>,
-    options?: TransactionOptions & Lockable,
+    options?: WithLockOptions,
   ) => Promise<R>
 }
 
@@ -117,6 +119,9 @@ type LockableClient = {
    * deadlock, a serialization failure, or a connection lost before COMMIT was sent runs the whole of
    * `fn` again, in a new transaction, after a pause of random length: `fn` must not do anything that
    * the rollback does not undo.
+   *
+   * With a `gate`, callers of one key queue in this process before they take a connection, so that those of
+   * a hot row hold two connections and not the whole pool. Each attempt queues; the back-off does not.
    *
    * @param fn Gets the transaction client and `{ attempt, signal }`.
    * @throws {DeadlockError | SerializationError | ConnectionLostError} with `retry: false`.

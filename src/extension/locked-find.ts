@@ -2,6 +2,7 @@ import { closeLockRequest, isMarker, type LockRequest, openLockRequest } from '.
 import { InvalidOptionError, LockNotAppliedError, LockNotSupportedError, LockOutsideTransactionError } from '../core/errors.js'
 import { parseLockOption, type RowLock } from '../core/lock-option.js'
 import { classifyError } from '../core/classify-error.js'
+import type { RowUpdate } from '../sql/update-statement.js'
 import { paginatesInMemory, readPageKeys } from './cursor-page.js'
 import type { QueryCall } from './query-call.js'
 import { uniqueWhereToFilter } from './unique-where.js'
@@ -69,8 +70,8 @@ function toFindArgs({ operation, model }: QueryCall, args: Args): Args {
 }
 
 /** Sends the find with its marker; the adapter puts the lock into the SQL that Prisma renders. */
-async function sendLocked(call: QueryCall, args: Args, lock: RowLock): Promise<unknown> {
-  const { marker, request } = openLockRequest(lock, (args['skip'] as number | undefined) ?? 0)
+export async function sendLocked(call: QueryCall, args: Args, lock: RowLock, update?: RowUpdate): Promise<unknown> {
+  const { marker, request } = openLockRequest(lock, (args['skip'] as number | undefined) ?? 0, update)
   try {
     const result = await call.query({ ...args, skip: marker }, RUNS_AS[call.operation]!)
     // `take: 0` is answered by Prisma itself: there is no statement, and no row to lock.
@@ -96,7 +97,8 @@ async function lockPage(call: QueryCall, lock: RowLock): Promise<unknown> {
 function explain(error: unknown, call: QueryCall, request: LockRequest): unknown {
   if (request.refusal) return request.refusal
   const { strength, wait } = request.lock
-  const context = { strength, nowait: wait.kind === 'nowait', blockers: request.blockers }
+  const autocommit = request.update !== undefined && call.transaction === undefined
+  const context = { strength, nowait: wait.kind === 'nowait', blockers: request.blockers, autocommit }
   return call.isOwnError(error) ? (classifyError(error, { ...context, model: call.model.name, key: call.args['where'] }) ?? error) : error
 }
 

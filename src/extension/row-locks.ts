@@ -9,7 +9,8 @@ import type { RowLocksExtension } from './extension-types.js'
 import { lockedFind, refuseLock, takesLock } from './locked-find.js'
 import { isErrorOf, type QueryHookParams, toQueryCall } from './query-call.js'
 import { readSchemaModels, type SchemaModel } from './schema-model.js'
-import { withLock } from './with-lock.js'
+import { updateOf, updatingFind } from './updating-find.js'
+import { withLock, type WithLockOptions } from './with-lock.js'
 
 type Extend = (this: unknown, extension: unknown) => object
 type Client = TransactionalClient & { readonly $extends: Extend }
@@ -17,6 +18,8 @@ type Models = ReadonlyMap<string, SchemaModel>
 
 // The name of a hidden model method by which a model finds the client it belongs to.
 const CLIENT_OF_MODEL = '$rowlockClient'
+// And of one by which it says what it is.
+const SCHEMA_OF_MODEL = '$rowlockSchema'
 
 /**
  * The Prisma Client extension that gives every find a `lock` option, and the client
@@ -63,7 +66,10 @@ function extensionOf(client: Client) {
     },
     model: {
       $allModels: {
-        async withLock<R>(this: ModelOfClient, args: never, run: (row: unknown, tx: unknown) => Promise<R>, options?: TransactionOptions) {
+        [SCHEMA_OF_MODEL](this: ModelOfClient) {
+          return models.get(this.$name)
+        },
+        async withLock<R>(this: ModelOfClient, args: never, run: (row: unknown, tx: unknown) => Promise<R>, options?: WithLockOptions) {
           return withLock(clientOf(this), models.get(this.$name)!, args, run, options)
         },
       },
@@ -106,11 +112,19 @@ function clientOf(model: ModelOfClient): TransactionalClient {
   return model[CLIENT_OF_MODEL]()
 }
 
+/** What is known of the model that `delegate` stands for, if it is one of a client with `rowLocks()`. */
+export function schemaOfDelegate(delegate: unknown): SchemaModel | undefined {
+  const schema = (delegate as { readonly [SCHEMA_OF_MODEL]?: unknown } | null | undefined)?.[SCHEMA_OF_MODEL]
+  return typeof schema === 'function' ? (schema.call(delegate) as SchemaModel | undefined) : undefined
+}
+
 async function runQuery(params: QueryHookParams, models: Models): Promise<unknown> {
   const model = params.model === undefined ? undefined : models.get(params.model)
   const lock = model && (params.args as { lock?: unknown } | undefined)?.lock
   if (model && lock !== undefined) {
     const call = toQueryCall(params, model)
+    const update = updateOf(lock)
+    if (update) return updatingFind(call, update)
     return takesLock(params.operation) ? lockedFind(call) : refuseLock(call)
   }
   try {

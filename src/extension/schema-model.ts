@@ -1,3 +1,6 @@
+import { quoteIdentifier } from '../sql/identifier.js'
+import { type DeclaredField, isMappedEnum, parseSchemaBlock, type SchemaBlock } from './schema-block.js'
+
 /** What rowlock knows of a model at run time. */
 export interface SchemaModel {
   readonly name: string
@@ -5,11 +8,46 @@ export interface SchemaModel {
   readonly fields: ReadonlySet<string>
   /** Its fields with `@id` or `@unique`; undefined when the schema could not be read. */
   readonly uniqueFields: ReadonlySet<string> | undefined
+  /** Its fields with a column, by name. */
+  readonly columns: ReadonlyMap<string, SchemaColumn>
+  /** The fields of its primary key, or else of another key that no row lacks; undefined when the schema tells of none. */
+  readonly key: readonly string[] | undefined
+}
+
+/** A field with a column of its own. */
+export interface SchemaColumn extends Partial<DeclaredField> {
+  /** The column's name in the database. */
+  readonly name: string
+  /** Prisma's name of the field's type, or an enum's. */
+  readonly type: string
+}
+
+/** A model's table, in the names of the database and quoted. */
+export interface SchemaTable {
+  /** With its schema. */
+  readonly name: string
+  /** The columns by the fields that they are for. */
+  readonly columns: ReadonlyMap<string, string>
+}
+
+interface RuntimeField {
+  readonly name: string
+  readonly kind: string
+  readonly type: string
+  readonly dbName?: string
+}
+
+interface DataModel {
+  /** What `@@map` says. */
+  readonly dbName: string | null
+  /** What `@@schema` says. */
+  readonly schema: string | null
+  readonly fields: readonly RuntimeField[]
 }
 
 interface ClientInternals {
-  readonly _runtimeDataModel?: { readonly models: Record<string, { readonly fields: readonly { readonly name: string }[] }> }
-  readonly _engineConfig?: { readonly inlineSchema?: string }
+  readonly _runtimeDataModel?: { readonly models: Record<string, DataModel> }
+  readonly _engineConfig?: { readonly inlineSchema?: string; readonly adapter?: { readonly options?: { readonly schema?: string } } }
 }
 
 type Models = ReadonlyMap<string, SchemaModel>
@@ -27,25 +65,52 @@ export function readSchemaModels(client: unknown): Models {
 }
 
 /**
- * Prisma's generated client carries the fields of each model as data, and which of them are unique only
+ * The table of a model, for SQL that Prisma does not write: in the schema of `@@schema`, else in that of
+ * the driver adapter, else in `public`, where Prisma looks for it. Undefined when there is no such model.
+ */
+export function tableOf(client: unknown, model: string): SchemaTable | undefined {
+  const { _runtimeDataModel, _engineConfig } = client as ClientInternals
+  const models = _runtimeDataModel?.models
+  if (!models || !Object.hasOwn(models, model)) return undefined
+  const { dbName, schema, fields } = models[model]!
+  const columns = fields
+    .filter(({ kind }) => kind !== 'object')
+    .map((field) => [field.name, quoteIdentifier(field.dbName ?? field.name)] as const)
+  return {
+    name: [schema ?? _engineConfig?.adapter?.options?.schema ?? 'public', dbName ?? model].map(quoteIdentifier).join('.'),
+    columns: new Map(columns),
+  }
+}
+
+/**
+ * Whether a row can be written in SQL as Prisma would write it: no column has a value that Prisma makes, such as
+ * `@updatedAt` and `@default(uuid())`, or is an enum with values of other names in the database.
+ */
+export function isWritableDirectly(client: unknown, model: string): boolean {
+  const { inlineSchema = '' } = (client as ClientInternals)._engineConfig ?? {}
+  const columns = [...(readSchemaModels(client).get(model)?.columns.values() ?? [])]
+  return columns.length > 0 && columns.every(({ filledByPrisma, type }) => filledByPrisma === false && !isMappedEnum(type, inlineSchema))
+}
+
+/**
+ * Prisma's generated client carries the fields of each model as data, and what they are declared with only
  * in the text of the schema.
  */
-function parseModels(models: NonNullable<ClientInternals['_runtimeDataModel']>['models'], schema: string | undefined): Models {
+function parseModels(models: Record<string, DataModel>, schema = ''): Models {
   return new Map(
-    Object.entries(models).map(([name, { fields }]) => [
-      name,
-      { name, fields: new Set(fields.map((field) => field.name)), uniqueFields: schema && uniqueFieldsOf(name, schema) },
-    ]) as [string, SchemaModel][],
+    Object.entries(models).map(([name, { fields }]) => [name, toSchemaModel(name, fields, parseSchemaBlock(name, schema))] as const),
   )
 }
 
-function uniqueFieldsOf(model: string, schema: string): ReadonlySet<string> | undefined {
-  const block = new RegExp(`^\\s*model\\s+${model}\\s*\\{([^]*?)^\\s*\\}`, 'm').exec(schema)?.[1]
-  if (block === undefined) return undefined
-  const unique = new Set<string>()
-  for (const line of block.split('\n')) {
-    const [, field, attributes] = /^\s*(\w+)\s+\S+(.*)$/.exec(line.replace(/\/\/.*$/, '')) ?? []
-    if (field !== undefined && /(^|\s)@(id|unique)\b/.test(attributes!)) unique.add(field)
+function toSchemaModel(name: string, fields: readonly RuntimeField[], block: SchemaBlock | undefined): SchemaModel {
+  const stored = fields.filter(({ kind }) => kind !== 'object')
+  return {
+    name,
+    fields: new Set(fields.map((field) => field.name)),
+    uniqueFields: block && new Set([...block.fields].filter(([, { unique }]) => unique).map(([field]) => field)),
+    columns: new Map(
+      stored.map((field) => [field.name, { ...block?.fields.get(field.name), name: field.dbName ?? field.name, type: field.type }]),
+    ),
+    key: block?.key,
   }
-  return unique
 }
