@@ -42,7 +42,6 @@ export {
   CountIsZeroError,
   CountTooLowError,
   EventNotFoundError,
-  IdempotencyConflictError,
   InsufficientBalanceError,
   LimitExceededError,
   RepositoryError,
@@ -51,3 +50,5 @@ export {
   UserNotFoundError,
   WalletNotFoundError,
 } from './repositories/errors.js'
+export { IdempotencyConflictError } from './core/errors.js'
+export { createWallet, type Wallet, type WalletOptions } from './repositories/coalesced-wallet.js'

@@ -1,7 +1,9 @@
 import { CompanyNotFoundError, CountIsZeroError, CountTooLowError, LimitExceededError } from './errors.js'
-import { inTransaction } from './in-transaction.js'
 import { assertKnownOptions, MAX_INT, parseCount, parseText } from './input-checks.js'
+import { DECREMENT_COUNT, INCREMENT_COUNT, SET_COUNT } from './counter-statements.js'
+import { runOneStatement, type StatementTemplate } from './one-statement.js'
 import type { CompanyRow, RepositoryClient, RepositoryTransaction } from './repository-client.js'
+import { runOperation } from './run-operation.js'
 
 export interface CountInput {
   /** The company's name, 1 to 255 characters. */
@@ -19,11 +21,11 @@ export interface CountResult {
 type Tx = RepositoryTransaction<'company'>
 
 /**
- * Sets the count of a company. Locks the company (`forNoKeyUpdate`) until the transaction ends: changes of
+ * Sets the count of a company. Locks the company (`forNoKeyUpdate`) until the change is committed: changes of
  * one count run one after another, those of other companies are not affected.
  *
- * @param db A client with `rowLocks()`: the change gets a retried transaction of its own; or a
- *   transaction client: it joins that transaction.
+ * @param db A client with `rowLocks()`: the change is one statement, past the client's query extensions, and where that
+ *   has no row to change, a retried transaction that says why; or a transaction client: it joins that transaction.
  * @throws {CompanyNotFoundError} when there is no such company.
  * @throws {InvalidOptionError} for an argument that is not allowed; nothing was sent.
  * @throws What `$transactionWithRetry` throws.
@@ -34,20 +36,20 @@ type Tx = RepositoryTransaction<'company'>
  */
 export async function setCount(db: RepositoryClient<'company'>, input: CountInput): Promise<CountResult> {
   const { company: name, count } = parseInput(input, 0)
-  return inTransaction(db, async (tx) => {
+  return change(db, SET_COUNT, [name, count], async (tx) => {
     const { id } = await lockCompany(tx, name)
     const [company] = await tx.company.updateManyAndReturn({ where: { id }, data: { count } })
     if (!company) throw new CompanyNotFoundError(name)
-    return toResult(company)
+    return company
   })
 }
 
 /**
  * Adds to the count of a company; of changes that run at once every one counts. Locks the company
- * (`forNoKeyUpdate`) until the transaction ends, as {@link setCount} does.
+ * (`forNoKeyUpdate`) until the change is committed, as {@link setCount} does.
  *
- * @param db A client with `rowLocks()`: the change gets a retried transaction of its own; or a
- *   transaction client: it joins that transaction.
+ * @param db A client with `rowLocks()`: the change is one statement, past the client's query extensions, and where that
+ *   has no row to change, a retried transaction that says why; or a transaction client: it joins that transaction.
  * @throws {CompanyNotFoundError} when there is no such company.
  * @throws {LimitExceededError} when the count would be above 2147483647.
  * @throws {InvalidOptionError} for an argument that is not allowed; nothing was sent.
@@ -59,7 +61,7 @@ export async function setCount(db: RepositoryClient<'company'>, input: CountInpu
  */
 export async function incrementCount(db: RepositoryClient<'company'>, input: CountInput): Promise<CountResult> {
   const { company: name, count } = parseInput(input, 1)
-  return inTransaction(db, async (tx) => {
+  return change(db, INCREMENT_COUNT, [name, count], async (tx) => {
     const { id } = await lockCompany(tx, name)
     // The guard: the database adds to what the row holds now, whatever was read before.
     const [company] = await tx.company.updateManyAndReturn({
@@ -67,16 +69,16 @@ export async function incrementCount(db: RepositoryClient<'company'>, input: Cou
       data: { count: { increment: count } },
     })
     if (!company) throw new LimitExceededError('Company', { name }, MAX_INT)
-    return toResult(company)
+    return company
   })
 }
 
 /**
  * Takes away from the count of a company, or refuses: a count is never negative, however many calls run
- * at once. Locks the company (`forNoKeyUpdate`) until the transaction ends, as {@link setCount} does.
+ * at once. Locks the company (`forNoKeyUpdate`) until the change is committed, as {@link setCount} does.
  *
- * @param db A client with `rowLocks()`: the change gets a retried transaction of its own; or a
- *   transaction client: it joins that transaction.
+ * @param db A client with `rowLocks()`: the change is one statement, past the client's query extensions, and where that
+ *   has no row to change, a retried transaction that says why; or a transaction client: it joins that transaction.
  * @throws {CompanyNotFoundError} when there is no such company.
  * @throws {CountIsZeroError} when the count is zero.
  * @throws {CountTooLowError} when the count is above zero and less than what is to be taken away.
@@ -89,7 +91,7 @@ export async function incrementCount(db: RepositoryClient<'company'>, input: Cou
  */
 export async function decrementCount(db: RepositoryClient<'company'>, input: CountInput): Promise<CountResult> {
   const { company: name, count } = parseInput(input, 1)
-  return inTransaction(db, async (tx) => {
+  return change(db, DECREMENT_COUNT, [name, count], async (tx) => {
     const locked = await lockCompany(tx, name)
     // The guard: the check and the change are one statement, right also for a row that nobody had locked.
     const [company] = await tx.company.updateManyAndReturn({
@@ -97,8 +99,18 @@ export async function decrementCount(db: RepositoryClient<'company'>, input: Cou
       data: { count: { decrement: count } },
     })
     if (!company) throw locked.count === 0 ? new CountIsZeroError(name, count) : new CountTooLowError(name, locked.count, count)
-    return toResult(company)
+    return company
   })
+}
+
+async function change(
+  db: unknown,
+  template: StatementTemplate,
+  values: readonly [name: string, count: number],
+  run: (tx: Tx) => Promise<CompanyRow>,
+): Promise<CountResult> {
+  const { name, count } = await runOperation(db, { run, runAtOnce: () => runOneStatement<CompanyRow>(db, template, values) })
+  return { company: name, count }
 }
 
 async function lockCompany(tx: Tx, name: string): Promise<CompanyRow> {
@@ -111,5 +123,3 @@ function parseInput(input: CountInput, min: number): CountInput {
   assertKnownOptions(input, ['company', 'count'], 'input')
   return { company: parseText(input.company, 'company'), count: parseCount(input.count, 'count', min) }
 }
-
-const toResult = ({ name, count }: CompanyRow): CountResult => ({ company: name, count })

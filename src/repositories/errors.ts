@@ -12,7 +12,6 @@ export type RepositoryErrorCode =
   | 'COUNT_IS_ZERO'
   | 'COUNT_TOO_LOW'
   | 'EVENT_NOT_FOUND'
-  | 'IDEMPOTENCY_CONFLICT'
   | 'INSUFFICIENT_BALANCE'
   | 'LIMIT_EXCEEDED'
   | 'SOLD_OUT'
@@ -154,22 +153,6 @@ export class SoldOutError extends RepositoryError {
   constructor(eventId: number) {
     super(`Event ${eventId} is sold out.`, { model: 'Event', key: { id: eventId } })
     this.eventId = eventId
-  }
-}
-
-/** The key was used before, with other input. */
-export class IdempotencyConflictError extends RepositoryError {
-  readonly code = 'IDEMPOTENCY_CONFLICT'
-  /** `credit`, `withdraw` or `placeOrder`. */
-  readonly operation: string
-  readonly idempotencyKey: string
-
-  constructor(operation: string, idempotencyKey: string) {
-    super(`The key ${JSON.stringify(idempotencyKey)} was used for another ${operation} before; use a new key for new input.`, {
-      key: idempotencyKey,
-    })
-    this.operation = operation
-    this.idempotencyKey = idempotencyKey
   }
 }
 

@@ -1,9 +1,12 @@
+import { IdempotencyConflictError } from '../core/errors.js'
 import type { Decimal } from '@prisma/client/runtime/client'
-import { IdempotencyConflictError, LimitExceededError, UserNotFoundError } from './errors.js'
-import { inTransaction } from './in-transaction.js'
+import { LimitExceededError, UserNotFoundError } from './errors.js'
 import { assertKnownOptions, MAX_INT, parseId, parseText } from './input-checks.js'
 import { type Amount, parseAmount } from './money.js'
+import { runOneStatement } from './one-statement.js'
+import { PLACE_ORDER } from './order-statement.js'
 import type { OrderRow, RepositoryClient, RepositoryTransaction } from './repository-client.js'
+import { runOperation } from './run-operation.js'
 
 export interface PlaceOrderInput {
   readonly userId: number
@@ -33,8 +36,9 @@ type Tx = RepositoryTransaction<'user' | 'order'>
  * Locks the user (`forNoKeyUpdate`) until the transaction ends: one user's orders run one after another,
  * different users' in parallel, and rows that refer to the user can be inserted meanwhile.
  *
- * @param db A client with `rowLocks()`: the order gets a retried transaction of its own; or a transaction
- *   client: it joins that transaction.
+ * @param db A client with `rowLocks()`: the order is one statement, past the client's query extensions, and where
+ *   its id or number is taken, a retried transaction that says by whom; or a transaction client: it joins that
+ *   transaction.
  * @throws {UserNotFoundError} when there is no such user.
  * @throws {IdempotencyConflictError} when there is an order of this id with another user or amount.
  * @throws {LimitExceededError} after 2147483647 orders.
@@ -48,7 +52,12 @@ type Tx = RepositoryTransaction<'user' | 'order'>
  */
 export async function placeOrder(db: RepositoryClient<'user' | 'order'>, input: PlaceOrderInput): Promise<PlaceOrderResult> {
   const request = parseRequest(input)
-  return inTransaction(db, async (tx) => ({ order: await runPlaceOrder(tx, request) }), { repeatable: true })
+  const order = await runOperation(db, {
+    run: (tx) => runPlaceOrder(tx, request),
+    runAtOnce: () => runOneStatement<OrderRow>(db, PLACE_ORDER, [request.userId, request.orderId, request.amount]),
+    repeatable: true,
+  })
+  return { order }
 }
 
 async function runPlaceOrder(tx: Tx, request: OrderRequest): Promise<OrderRow> {

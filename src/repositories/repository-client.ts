@@ -1,5 +1,6 @@
 import type { Decimal } from '@prisma/client/runtime/client'
 import type { LockOption } from '../core/lock-option.js'
+import type { IdempotencyRecordModel, IdempotencyRecordRow } from '../idempotency/idempotency-client.js'
 
 // The rows of prisma/schema.prisma. They are written out, as the client that Prisma generates from a
 // user's copy of the schema is not known here.
@@ -72,15 +73,30 @@ export interface OrderRow {
   readonly createdAt: Date
 }
 
-export interface IdempotencyRecordRow {
-  readonly operation: string
-  readonly key: string
-  readonly inputHash: string
-  readonly result: unknown
+/** A change in the log of a quota. */
+export interface ReadingQuotaChangeRow {
+  readonly userId: number
+  readonly delta: number
+  readonly remaining: number
+  readonly reason: string
+  readonly createdAt: Date
 }
 
-/** What JSON can hold. */
-export type JsonValue = string | number | boolean | { [key: string]: JsonValue | null } | (JsonValue | null)[]
+/** The rows that statements are written for, by model. */
+export interface Rows {
+  readonly User: UserRow
+  readonly SignIn: SignInRow
+  readonly ReadingQuota: ReadingQuotaRow
+  readonly ReadingQuotaChange: ReadingQuotaChangeRow
+  readonly Wallet: WalletRow
+  readonly WalletEntry: WalletEntryRow
+  readonly Coupon: CouponRow
+  readonly Company: CompanyRow
+  readonly Event: EventRow
+  readonly Ticket: TicketRow
+  readonly Order: OrderRow
+  readonly IdempotencyRecord: IdempotencyRecordRow & { readonly createdAt: Date }
+}
 
 interface Created {
   readonly count: number
@@ -146,26 +162,13 @@ interface RepositoryModels {
       skipDuplicates: true
     }): PromiseLike<OrderRow[]>
   }
-  readonly idempotencyRecord: {
-    createMany(args: {
-      data: { operation: string; key: string; inputHash: string; result: JsonValue }
-      skipDuplicates: true
-    }): PromiseLike<Created>
-    findUnique(args: { where: { operation_key: RecordKey } }): PromiseLike<IdempotencyRecordRow | null>
-    updateMany(args: { where: RecordKey; data: { result: JsonValue } }): PromiseLike<Created>
-    deleteMany(args: { where: RecordKey }): PromiseLike<Created>
-  }
+  readonly idempotencyRecord: IdempotencyRecordModel
 }
 
 /** A numbered seat that is not sold. */
 export interface FreeSeat {
   eventId: number
   userId: null
-}
-
-interface RecordKey {
-  operation: string
-  key: string
 }
 
 type ModelName = keyof RepositoryModels

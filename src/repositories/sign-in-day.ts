@@ -43,6 +43,17 @@ export function signInDayOf(now: Date, rule: DayRule): SignInDay {
   return { day: today.toISODate()!, nextDayStartsAt: startOfDay(today.plus({ days: 1 }), rule) }
 }
 
+/**
+ * The day of `now` with the time at which it begins, of which every moment from then to the next start is one
+ * by {@link signInDayOf}; undefined when the clocks change in it, as they may then pass the same date twice.
+ */
+export function wholeDayOf(now: Date, rule: DayRule): (SignInDay & { readonly startsAt: Date }) | undefined {
+  const { day, nextDayStartsAt } = signInDayOf(now, rule)
+  const startsAt = startOfDay(DateTime.fromISO(day, { zone: rule.zone }), rule)
+  const offsets = [startsAt, nextDayStartsAt].map((time) => rule.zone.offset(time.getTime()))
+  return offsets[0] === offsets[1] ? { day, startsAt, nextDayStartsAt } : undefined
+}
+
 /** A time that the clocks skip is as much later as they skip; one that they pass twice counts the first time. */
 function startOfDay({ year, month, day }: DateTime, { zone, hour, minute }: DayRule): Date {
   const start = DateTime.fromObject({ year, month, day, hour, minute }, { zone })

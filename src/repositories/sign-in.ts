@@ -1,10 +1,12 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { AlreadySignedInError, LimitExceededError } from './errors.js'
-import { inTransaction } from './in-transaction.js'
 import { assertKnownOptions, MAX_INT, parseCount, parseId } from './input-checks.js'
+import { runOneStatement } from './one-statement.js'
 import type { ReadingQuotaRow, RepositoryClient, RepositoryTransaction, SignInRow } from './repository-client.js'
+import { runOperation } from './run-operation.js'
 import { readServerClock } from './server-clock.js'
-import { type DayOptions, type DayRule, parseDayOptions, signInDayOf } from './sign-in-day.js'
+import { type DayOptions, type DayRule, parseDayOptions, signInDayOf, wholeDayOf } from './sign-in-day.js'
+import { SIGN_IN } from './sign-in-statement.js'
 import { keepUser } from './user.js'
 
 export interface SignInInput {
@@ -49,8 +51,9 @@ const LATEST = new Date('9999-12-30T00:00:00Z')
  * Days begin at `dayStartsAt` by the clocks of `timeZone`; nothing has to be reset. A start that the
  * clocks skip is as much later as they skip; one that they pass twice counts the first time.
  *
- * @param db A client with `rowLocks()`: the sign-in gets a retried transaction of its own; or a
- *   transaction client: it joins that transaction.
+ * @param db A client with `rowLocks()`: the sign-in is one statement, past the client's query extensions; a first
+ *   sign-in, a refused one, and one on a day in which the clocks change get a retried transaction. Or a transaction
+ *   client: it joins that transaction.
  * @throws {AlreadySignedInError} the second time in a day, with the day and when the next one begins.
  * @throws {UserNotFoundError} when there is no such user.
  * @throws {LimitExceededError} when the quota cannot hold the reward.
@@ -73,7 +76,22 @@ export async function signIn(
   options: SignInOptions = {},
 ): Promise<SignInResult> {
   const request = parseRequest(input, options)
-  return inTransaction(db, (tx) => runSignIn(tx, request))
+  return runOperation(db, {
+    run: (tx) => runSignIn(tx, request),
+    runAtOnce: () => signInAtOnce(db, request),
+  })
+}
+
+/** The clock of this process only guesses the day: PostgreSQL's own says, under the lock, whether it is that day. */
+async function signInAtOnce(db: unknown, { userId, now, rule, reward }: SignInRequest): Promise<SignInResult | undefined> {
+  const guess = wholeDayOf(now ?? new Date(), rule)
+  if (!guess) return undefined
+  const { day, startsAt, nextDayStartsAt } = guess
+  const values = [userId, day, startsAt, nextDayStartsAt, reward, now ?? null]
+  const row = await runOneStatement<SignInRow & { remaining: number }>(db, SIGN_IN, values)
+  if (!row) return undefined
+  const { remaining, ...signIn } = row
+  return { day, nextDayStartsAt, signIn, quota: { userId, remaining } }
 }
 
 async function runSignIn(tx: Tx, { userId, now, rule, reward }: SignInRequest): Promise<SignInResult> {

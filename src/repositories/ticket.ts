@@ -1,8 +1,11 @@
+import { assertRowLocksClient } from '../extension/row-locks-client.js'
 import { EventNotFoundError, SoldOutError } from './errors.js'
-import { assertClient, inTransaction } from './in-transaction.js'
 import { assertKnownOptions, parseId } from './input-checks.js'
+import { runOneStatement } from './one-statement.js'
 import type { EventRow, FreeSeat, RepositoryClient, RepositoryTransaction, TicketRow } from './repository-client.js'
+import { runOperation } from './run-operation.js'
 import { readServerClock } from './server-clock.js'
+import { BUY_ANY_TICKET, BUY_TICKET } from './ticket-statements.js'
 import { keepUser } from './user.js'
 
 export interface FindTicketsInput {
@@ -46,10 +49,10 @@ type Tx = RepositoryTransaction<'user' | 'event' | 'ticket'>
  * ```
  */
 export async function findTickets(db: RepositoryClient<'event' | 'ticket'>, input: FindTicketsInput): Promise<FindTicketsResult> {
-  assertClient(db)
+  assertRowLocksClient(db)
   assertKnownOptions(input, ['eventId'], 'input')
   const eventId = parseId(input.eventId, 'eventId')
-  const tx: Tx = db
+  const tx: RepositoryTransaction<'event' | 'ticket'> = db
   const event = await tx.event.findUnique({ where: { id: eventId } })
   if (!event) throw new EventNotFoundError(eventId)
   const seats = await tx.ticket.findMany({ where: freeSeat(eventId), orderBy: { seat: 'asc' } })
@@ -63,8 +66,8 @@ export async function findTickets(db: RepositoryClient<'event' | 'ticket'>, inpu
  * Locks the event (`forNoKeyUpdate`) until the transaction ends: buyers of one event come one after
  * another. Keeps the user from being deleted.
  *
- * @param db A client with `rowLocks()`: the sale gets a retried transaction of its own; or a transaction
- *   client: it joins that transaction.
+ * @param db A client with `rowLocks()`: the sale is one statement, past the client's query extensions, and where that
+ *   has no row to change, a retried transaction that says why; or a transaction client: it joins that transaction.
  * @throws {SoldOutError} when none remains.
  * @throws {EventNotFoundError} when there is no such event.
  * @throws {UserNotFoundError} when there is no such user.
@@ -77,7 +80,17 @@ export async function findTickets(db: RepositoryClient<'event' | 'ticket'>, inpu
  */
 export async function buyTicket(db: RepositoryClient<'user' | 'event' | 'ticket'>, input: BuyTicketInput): Promise<BuyTicketResult> {
   const { eventId, userId } = parseInput(input)
-  return inTransaction(db, (tx) => runBuyTicket(tx, eventId, userId))
+  return runOperation(db, {
+    run: (tx) => runBuyTicket(tx, eventId, userId),
+    runAtOnce: () => buyTicketAtOnce(db, eventId, userId),
+  })
+}
+
+async function buyTicketAtOnce(db: unknown, eventId: number, userId: number): Promise<BuyTicketResult | undefined> {
+  const row = await runOneStatement<TicketRow & { remaining: number }>(db, BUY_TICKET, [eventId, userId])
+  if (!row) return undefined
+  const { remaining, ...ticket } = row
+  return { ticket, remaining }
 }
 
 async function runBuyTicket(tx: Tx, eventId: number, userId: number): Promise<BuyTicketResult> {
@@ -109,8 +122,8 @@ async function lockEvent(tx: Tx, eventId: number): Promise<EventRow> {
  * Only when every seat left is in another buyer's hands it waits for the lowest of them, because that
  * sale may still be undone; it says `SoldOutError` once they are all committed.
  *
- * @param db A client with `rowLocks()`: the sale gets a retried transaction of its own; or a transaction
- *   client: it joins that transaction.
+ * @param db A client with `rowLocks()`: the sale is one statement, past the client's query extensions, and where that
+ *   has no row to change, a retried transaction that says why; or a transaction client: it joins that transaction.
  * @throws {SoldOutError} when every seat is sold, or the event has none.
  * @throws {EventNotFoundError} when there is no such event.
  * @throws {UserNotFoundError} when there is no such user.
@@ -124,7 +137,13 @@ async function lockEvent(tx: Tx, eventId: number): Promise<EventRow> {
  */
 export async function buyAnyTicket(db: RepositoryClient<'user' | 'event' | 'ticket'>, input: BuyTicketInput): Promise<BuyAnyTicketResult> {
   const { eventId, userId } = parseInput(input)
-  return inTransaction(db, (tx) => runBuyAnyTicket(tx, eventId, userId))
+  return runOperation(db, {
+    run: (tx) => runBuyAnyTicket(tx, eventId, userId),
+    runAtOnce: async () => {
+      const ticket = await runOneStatement<TicketRow>(db, BUY_ANY_TICKET, [eventId, userId])
+      return ticket && { ticket }
+    },
+  })
 }
 
 async function runBuyAnyTicket(tx: Tx, eventId: number, userId: number): Promise<BuyAnyTicketResult> {

@@ -1,11 +1,14 @@
+import { decodeResult } from '../idempotency/result-codec.js'
 import type { Decimal } from '@prisma/client/runtime/client'
 import { type CouponTable, type CouponTier, couponValue, parseCouponTable } from './coupon-table.js'
 import { InsufficientBalanceError, LimitExceededError, WalletNotFoundError } from './errors.js'
-import { inTransactionOnce, parseIdempotencyKey } from './idempotency.js'
-import { assertKnownOptions, parseId } from './input-checks.js'
+import { assertKnownOptions, parseId, parseText } from './input-checks.js'
 import { type Amount, MAX_AMOUNT, parseAmount } from './money.js'
 import type { CouponRow, RepositoryClient, RepositoryTransaction, WalletEntryRow, WalletRow } from './repository-client.js'
+import { runOneStatement } from './one-statement.js'
+import { runOperation, runOperationOnce } from './run-operation.js'
 import { keepUser } from './user.js'
+import { CREDIT, CREDIT_ONCE, WITHDRAW, WITHDRAW_ONCE } from './wallet-statements.js'
 
 export interface CreditInput {
   readonly userId: number
@@ -48,13 +51,21 @@ export interface WithdrawResult {
   readonly entry: WalletEntryRow
 }
 
-interface Movement {
+export interface Movement {
   readonly userId: number
   readonly amount: Decimal
   readonly idempotencyKey: string | undefined
 }
 
 type Tx = RepositoryTransaction<'user' | 'wallet' | 'walletEntry' | 'coupon'>
+
+/** A key and the digest of its input, or nothing without a key. */
+type KeyValues = readonly string[]
+
+interface Forms<R> {
+  readonly run: (tx: Tx) => Promise<R>
+  readonly runAtOnce: (...key: KeyValues) => Promise<R | undefined>
+}
 
 /**
  * Adds an amount to a user's wallet, which the first credit opens, writes the ledger entry, and grants the
@@ -63,9 +74,9 @@ type Tx = RepositoryTransaction<'user' | 'wallet' | 'walletEntry' | 'coupon'>
  * Locks the wallet (`forNoKeyUpdate`) until the transaction ends: movements of one wallet run one after
  * another, those of other wallets are not affected.
  *
- * @param db A client with `rowLocks()`: the credit gets a retried transaction of its own, and with an
- *   idempotency key also survives a connection that dies while committing; or a transaction client: it
- *   joins that transaction.
+ * @param db A client with `rowLocks()`: the credit is one statement, past the client's query extensions; a first or
+ *   a refused credit, and one that was made under its key before, get a retried transaction. With an idempotency key
+ *   it also survives a connection that dies while committing. Or a transaction client: it joins that transaction.
  * @throws {UserNotFoundError} when there is no such user.
  * @throws {LimitExceededError} when the wallet cannot hold the amount.
  * @throws {IdempotencyConflictError} when the key was used for another credit.
@@ -85,7 +96,28 @@ export async function credit(
   const movement = parseMovement(input)
   assertKnownOptions(options, ['coupons'], 'options')
   const coupons = parseCouponTable(options.coupons)
-  return inTransactionOnce(db, { ...asOperation('credit', movement), run: (tx) => runCredit(tx, movement, coupons) })
+  return runMovement(db, 'credit', movement, {
+    run: (tx) => runCredit(tx, movement, coupons),
+    runAtOnce: (...key) => creditAtOnce(db, movement, coupons, key),
+  })
+}
+
+async function creditAtOnce(
+  db: unknown,
+  { userId, amount }: Movement,
+  coupons: CouponTable,
+  key: KeyValues,
+): Promise<CreditResult | undefined> {
+  const template = key.length > 0 ? CREDIT_ONCE : CREDIT
+  const row = await runOneStatement<WalletEntryRow & { coupon: unknown }>(db, template, [
+    userId,
+    amount,
+    couponValue(amount, coupons) ?? null,
+    ...key,
+  ])
+  if (!row) return undefined
+  const { coupon, ...entry } = row
+  return { balance: entry.balance, entry, coupon: decodeResult(coupon) as CouponRow | null }
 }
 
 async function runCredit(tx: Tx, { userId, amount }: Movement, coupons: CouponTable): Promise<CreditResult> {
@@ -111,9 +143,9 @@ async function runCredit(tx: Tx, { userId, amount }: Movement, coupons: CouponTa
  * Locks the wallet (`forNoKeyUpdate`) until the transaction ends: movements of one wallet run one after
  * another, those of other wallets are not affected.
  *
- * @param db A client with `rowLocks()`: the withdrawal gets a retried transaction of its own, and with an
- *   idempotency key also survives a connection that dies while committing; or a transaction client: it
- *   joins that transaction.
+ * @param db A client with `rowLocks()`: the withdrawal is one statement, past the client's query extensions; a
+ *   refused one, and one that was made under its key before, get a retried transaction. With an idempotency key it
+ *   also survives a connection that dies while committing. Or a transaction client: it joins that transaction.
  * @throws {InsufficientBalanceError} with the balance and the amount.
  * @throws {WalletNotFoundError} when the user has no wallet.
  * @throws {IdempotencyConflictError} when the key was used for another withdrawal.
@@ -130,7 +162,16 @@ export async function withdraw(
   input: WithdrawInput,
 ): Promise<WithdrawResult> {
   const movement = parseMovement(input)
-  return inTransactionOnce(db, { ...asOperation('withdraw', movement), run: (tx) => runWithdraw(tx, movement) })
+  return runMovement(db, 'withdraw', movement, {
+    run: (tx) => runWithdraw(tx, movement),
+    runAtOnce: (...key) => withdrawAtOnce(db, movement, key),
+  })
+}
+
+async function withdrawAtOnce(db: unknown, { userId, amount }: Movement, key: KeyValues): Promise<WithdrawResult | undefined> {
+  const template = key.length > 0 ? WITHDRAW_ONCE : WITHDRAW
+  const entry = await runOneStatement<WalletEntryRow>(db, template, [userId, amount, ...key])
+  return entry && { balance: entry.balance, entry }
 }
 
 async function runWithdraw(tx: Tx, { userId, amount }: Movement): Promise<WithdrawResult> {
@@ -162,17 +203,24 @@ async function openWallet(tx: Tx, userId: number): Promise<WalletRow> {
   }
 }
 
-function parseMovement(input: CreditInput | WithdrawInput): Movement {
+export function parseMovement(input: CreditInput | WithdrawInput): Movement {
   assertKnownOptions(input, ['userId', 'amount', 'idempotencyKey'], 'input')
   return {
     userId: parseId(input.userId, 'userId'),
     amount: parseAmount(input.amount, 'amount'),
-    idempotencyKey: parseIdempotencyKey(input.idempotencyKey),
+    idempotencyKey: input.idempotencyKey === undefined ? undefined : parseText(input.idempotencyKey, 'idempotencyKey'),
   }
 }
 
-const asOperation = (name: string, { userId, amount, idempotencyKey }: Movement) => ({
-  name,
-  idempotencyKey,
-  input: { userId, amount: amount.toFixed(2) },
-})
+function runMovement<R>(
+  db: unknown,
+  name: string,
+  { userId, amount, idempotencyKey: key }: Movement,
+  { run, runAtOnce }: Forms<R>,
+): Promise<R> {
+  if (key === undefined) return runOperation(db, { run, runAtOnce })
+  return runOperationOnce(db, { name, key, input: inputOf({ userId, amount }), run, runAtOnce: (digest) => runAtOnce(key, digest) })
+}
+
+/** What must be the same under the same key. */
+export const inputOf = ({ userId, amount }: Pick<Movement, 'userId' | 'amount'>) => ({ userId, amount: amount.toFixed(2) })

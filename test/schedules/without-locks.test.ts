@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { useDatabase } from '../support/database.js'
 import { exploreScenario, lockingClient, withoutLocksOn } from './scenarios/explore-scenario.js'
-import { lockProofs, seatScenarios } from './scenarios/locks.js'
+import { batchProof, lockProofs, seatScenarios } from './scenarios/locks.js'
+import { joined } from './scenarios/scenario.js'
 
 // Behind every row lock of the repositories stands a guard that keeps the totals right without it. What
 // these scenarios ask for, only the lock keeps: taken out, it must turn its own proof red.
@@ -9,7 +10,10 @@ import { lockProofs, seatScenarios } from './scenarios/locks.js'
 const database = useDatabase()
 const search = { mode: 'complete', time: 60_000 } as const
 
-describe.each(lockProofs)('$lock', ({ table, scenario }) => {
+// In transactions: an operation as one statement has its lock in the statement that changes the row.
+const proofs = lockProofs.map((proof) => ({ ...proof, scenario: joined(proof.scenario, { others: ['deletion', 'renaming'] }) }))
+
+describe.each([...proofs, batchProof])('$lock', ({ table, scenario }) => {
   test(`${scenario.title}: held`, async () => {
     const report = await exploreScenario(scenario, lockingClient, database.url, search)
     expect(report, report.text()).toMatchObject({ verdict: 'held', coverage: { kind: 'complete' }, counts: { deadlocked: 0, retried: 0 } })
@@ -42,8 +46,15 @@ describe('buyAnyTicket locks the seat', () => {
   }, 180_000)
 })
 
+describe.each(lockProofs)('$lock, also as one statement', ({ scenario }) => {
+  test(`${scenario.title}: held`, async () => {
+    const report = await exploreScenario(scenario, lockingClient, database.url, search)
+    expect(report, report.text()).toMatchObject({ verdict: 'held', coverage: { kind: 'complete' }, counts: { deadlocked: 0, retried: 0 } })
+  }, 90_000)
+})
+
 test('the second `lockable` that takes locks out breaks nothing by itself', async () => {
-  for (const { scenario } of lockProofs.slice(0, 3)) {
+  for (const { scenario } of proofs.slice(0, 3)) {
     const report = await exploreScenario(scenario, withoutLocksOn('Order'), database.url, search)
     expect(report, report.text()).toMatchObject({ verdict: 'held', coverage: { kind: 'complete' } })
   }

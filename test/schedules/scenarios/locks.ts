@@ -3,6 +3,7 @@ import {
   buyAnyTicket,
   buyTicket,
   CompanyNotFoundError,
+  createWallet as createWalletOf,
   credit,
   EventNotFoundError,
   incrementCount,
@@ -11,10 +12,12 @@ import {
   setCount,
   signIn,
   UserNotFoundError,
+  withdraw,
 } from 'rowlock/repositories'
+import { checkLedger } from 'rowlock/testing'
 import type { TestClient } from '../../support/client.js'
 import { againstThemselves, type RepositoryScenario } from './repositories.js'
-import { asCode, createCompany, createEvent, createUsers, createWallet, refusedOnlyWith } from './scenario.js'
+import { asCode, createCompany, createEvent, createUsers, createWallet, joined, refusedOnlyWith, valuesOf } from './scenario.js'
 
 /** One row lock of one operation, and what nothing but that lock keeps: the guards behind it keep the totals. */
 export interface LockProof {
@@ -154,10 +157,37 @@ export const lockProofs: readonly LockProof[] = [
   },
 ]
 
+/** A batch has its lock in its one statement, and waits at it only for who takes several. */
+export const batchProof: LockProof = {
+  lock: 'a batch of movements locks the wallet',
+  table: 'Wallet',
+  scenario: {
+    title: 'a batch of movements, which is one statement, with a transaction on the same wallet',
+    setup: (prisma) => createWallet(prisma, 100),
+    actors: {
+      batch: (prisma) => {
+        const wallet = createWalletOf(prisma, { coalesce: {} })
+        return Promise.all([wallet.withdraw({ userId: 1, amount: 60 }).catch(asCode), wallet.credit({ userId: 1, amount: 10 })])
+      },
+      transaction: (prisma) =>
+        prisma.$transactionWithRetry(async (tx) => [
+          await withdraw(tx, { userId: 1, amount: 60 }).catch(asCode),
+          await credit(tx, { userId: 1, amount: 10 }),
+        ]),
+    },
+    invariant: async (prisma, { outcomes }) => {
+      refusedOnlyWith(outcomes)
+      const withdrawals = valuesOf(outcomes).map((value) => (value as unknown[])[0])
+      assert.equal(withdrawals.filter((value) => value === 'INSUFFICIENT_BALANCE').length, 1)
+      assert.deepEqual(await checkLedger(prisma, { successes: 4 }), { wallets: 1, entries: 4, balance: '60.00' })
+    },
+  },
+}
+
 /** Without the lock on the seat the guard keeps these as they are. */
 export const seatScenarios = {
-  enough: ofItself('buyAnyTicket sells a seat to every buyer'),
-  last: ofItself('buyAnyTicket sells the last seat'),
+  enough: joined(ofItself('buyAnyTicket sells a seat to every buyer')),
+  last: joined(ofItself('buyAnyTicket sells the last seat')),
 }
 
 /** A user with tickets cannot be deleted, which is an answer here. */

@@ -19,6 +19,15 @@ export function repeated<Client>(times: 2 | 3, run: (prisma: Client, actor: numb
   return Object.fromEntries(NAMES.slice(0, times).map((name, index) => [name, (prisma: Client) => run(prisma, index + 1)]))
 }
 
+/** The same operations, each in a transaction that it joins; what others do stays as it is. */
+export function joined<S extends Scenario<TestClient>>(scenario: S, { others = [] }: { others?: readonly string[] } = {}): S {
+  const actors = Object.entries(scenario.actors).map(([name, run]) => {
+    const inTransaction = (prisma: TestClient) => prisma.$transactionWithRetry((tx) => run(tx as unknown as TestClient))
+    return [name, others.includes(name) ? run : inTransaction]
+  })
+  return { ...scenario, actors: Object.fromEntries(actors) as S['actors'] }
+}
+
 export const fulfilled = (outcomes: Outcomes): number => Object.values(outcomes).filter(({ status }) => status === 'fulfilled').length
 
 /** The values that the operations returned. */

@@ -62,7 +62,7 @@ export async function runGuardCheck(database: TestDatabase, { after, check }: Gu
     },
     { poolSize: 2 },
   )
-  const world = createWorld(database, prisma)
+  const world = createWorld(database, prisma, 'in a transaction')
   try {
     await check(world, (sql) => {
       meddling = sql
@@ -85,7 +85,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const userId = await createQuota(world, 25)
       meddle(`INSERT INTO "SignIn" ("userId", day, "signedInAt") VALUES (${userId}, '2026-03-01', now())`)
-      await expect(signIn(world.prisma, { userId, now: NOW })).rejects.toBeInstanceOf(AlreadySignedInError)
+      await expect(world.run((db) => signIn(db, { userId, now: NOW }))).rejects.toBeInstanceOf(AlreadySignedInError)
       expect(await quotaOf(world, userId)).toBe(25)
     },
   },
@@ -95,7 +95,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const userId = await createUser(world)
       meddle(`INSERT INTO "ReadingQuota" ("userId", remaining) VALUES (${userId}, 7)`)
-      await expect(signIn(world.prisma, { userId })).resolves.toMatchObject({ quota: { remaining: 32 } })
+      await expect(world.run((db) => signIn(db, { userId }))).resolves.toMatchObject({ quota: { remaining: 32 } })
     },
   },
   {
@@ -104,7 +104,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const userId = await createUser(world)
       meddle(`INSERT INTO "Wallet" ("userId", balance) VALUES (${userId}, 7)`)
-      await credit(world.prisma, { userId, amount: 5 })
+      await world.run((db) => credit(db, { userId, amount: 5 }))
       expect(await balanceOf(world, userId)).toBe(12)
     },
   },
@@ -114,7 +114,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const { userId } = await createWallet(world, 0)
       meddle(`UPDATE "Wallet" SET balance = 9999999999999999 WHERE "userId" = ${userId}`)
-      await expect(credit(world.prisma, { userId, amount: 1 })).rejects.toBeInstanceOf(LimitExceededError)
+      await expect(world.run((db) => credit(db, { userId, amount: 1 }))).rejects.toBeInstanceOf(LimitExceededError)
     },
   },
   {
@@ -123,7 +123,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const { userId } = await createWallet(world, 10)
       meddle(`UPDATE "Wallet" SET balance = 9.99 WHERE "userId" = ${userId}`)
-      await expect(withdraw(world.prisma, { userId, amount: 10 })).rejects.toBeInstanceOf(InsufficientBalanceError)
+      await expect(world.run((db) => withdraw(db, { userId, amount: 10 }))).rejects.toBeInstanceOf(InsufficientBalanceError)
       expect(await balanceOf(world, userId)).toBe(9.99)
       expect(await entriesOf(world, userId)).toHaveLength(1)
     },
@@ -134,7 +134,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const company = await createCompany(world, 1)
       meddle(`UPDATE "Company" SET count = 2147483647 WHERE name = '${company}'`)
-      await expect(incrementCount(world.prisma, { company, count: 1 })).rejects.toBeInstanceOf(LimitExceededError)
+      await expect(world.run((db) => incrementCount(db, { company, count: 1 }))).rejects.toBeInstanceOf(LimitExceededError)
     },
   },
   {
@@ -143,7 +143,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const company = await createCompany(world, 5)
       meddle(`UPDATE "Company" SET count = 2 WHERE name = '${company}'`)
-      await expect(decrementCount(world.prisma, { company, count: 3 })).rejects.toBeInstanceOf(CountTooLowError)
+      await expect(world.run((db) => decrementCount(db, { company, count: 3 }))).rejects.toBeInstanceOf(CountTooLowError)
       expect(await countOf(world, company)).toBe(2)
     },
   },
@@ -153,7 +153,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const [eventId, userId] = [await createEvent(world, { remaining: 1 }), await createUser(world)]
       meddle(`UPDATE "Event" SET remaining = 0 WHERE id = ${eventId}`)
-      await expect(buyTicket(world.prisma, { eventId, userId })).rejects.toBeInstanceOf(SoldOutError)
+      await expect(world.run((db) => buyTicket(db, { eventId, userId }))).rejects.toBeInstanceOf(SoldOutError)
       expect(await world.other.ticket.count({ where: { eventId } })).toBe(0)
     },
   },
@@ -163,7 +163,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const [eventId, [first, userId]] = [await createEvent(world, { seats: 2 }), await createUsers(world, 2)]
       meddle(`UPDATE "Ticket" SET "userId" = ${first}, "soldAt" = now() WHERE "eventId" = ${eventId} AND seat = 1`)
-      await expect(buyAnyTicket(world.prisma, { eventId, userId: userId! })).resolves.toMatchObject({ ticket: { seat: 2 } })
+      await expect(world.run((db) => buyAnyTicket(db, { eventId, userId: userId! }))).resolves.toMatchObject({ ticket: { seat: 2 } })
       expect(await world.other.ticket.findFirst({ where: { eventId, seat: 1 } })).toMatchObject({ userId: first })
     },
   },
@@ -173,7 +173,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const userId = await createUser(world)
       meddle(`INSERT INTO "Order" (id, "userId", number, amount) VALUES ('theirs ${userId}', ${userId}, 1, 1)`)
-      const { order } = await placeOrder(world.prisma, { userId, orderId: `mine ${userId}`, amount: 1 })
+      const { order } = await world.run((db) => placeOrder(db, { userId, orderId: `mine ${userId}`, amount: 1 }))
       expect(order.number).toBe(2)
     },
   },
@@ -183,7 +183,7 @@ export const guardChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const [userId, other] = await createUsers(world, 2)
       meddle(`INSERT INTO "Order" (id, "userId", number, amount) VALUES ('ours ${userId}', ${other}, 1, 1)`)
-      await expect(placeOrder(world.prisma, { userId: userId!, orderId: `ours ${userId}`, amount: 1 })).rejects.toBeInstanceOf(
+      await expect(world.run((db) => placeOrder(db, { userId: userId!, orderId: `ours ${userId}`, amount: 1 }))).rejects.toBeInstanceOf(
         IdempotencyConflictError,
       )
     },
@@ -201,7 +201,7 @@ export const atomicChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const userId = await createQuota(world, 10)
       meddle(`UPDATE "ReadingQuota" SET remaining = 20 WHERE "userId" = ${userId}`)
-      await expect(signIn(world.prisma, { userId })).resolves.toMatchObject({ quota: { remaining: 45 } })
+      await expect(world.run((db) => signIn(db, { userId }))).resolves.toMatchObject({ quota: { remaining: 45 } })
       expect(await world.other.readingQuotaChange.findFirst({ where: { userId } })).toMatchObject({ delta: 25, remaining: 45 })
     },
   },
@@ -211,7 +211,7 @@ export const atomicChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const { userId } = await createWallet(world, 10)
       meddle(`UPDATE "Wallet" SET balance = 20 WHERE "userId" = ${userId}`)
-      const { balance, entry } = await credit(world.prisma, { userId, amount: 5 })
+      const { balance, entry } = await world.run((db) => credit(db, { userId, amount: 5 }))
       expect([Number(balance), Number(entry.balance), await balanceOf(world, userId)]).toEqual([25, 25, 25])
     },
   },
@@ -221,7 +221,7 @@ export const atomicChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const { userId } = await createWallet(world, 10)
       meddle(`UPDATE "Wallet" SET balance = 20 WHERE "userId" = ${userId}`)
-      const { balance, entry } = await withdraw(world.prisma, { userId, amount: 5 })
+      const { balance, entry } = await world.run((db) => withdraw(db, { userId, amount: 5 }))
       expect([Number(balance), Number(entry.balance), await balanceOf(world, userId)]).toEqual([15, 15, 15])
     },
   },
@@ -231,7 +231,7 @@ export const atomicChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const company = await createCompany(world, 1)
       meddle(`DELETE FROM "Company" WHERE name = '${company}'`)
-      await expect(setCount(world.prisma, { company, count: 2 })).rejects.toBeInstanceOf(CompanyNotFoundError)
+      await expect(world.run((db) => setCount(db, { company, count: 2 }))).rejects.toBeInstanceOf(CompanyNotFoundError)
     },
   },
   {
@@ -240,7 +240,7 @@ export const atomicChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const company = await createCompany(world, 1)
       meddle(`UPDATE "Company" SET count = 10 WHERE name = '${company}'`)
-      await expect(incrementCount(world.prisma, { company, count: 2 })).resolves.toEqual({ company, count: 12 })
+      await expect(world.run((db) => incrementCount(db, { company, count: 2 }))).resolves.toEqual({ company, count: 12 })
     },
   },
   {
@@ -249,7 +249,7 @@ export const atomicChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const company = await createCompany(world, 5)
       meddle(`UPDATE "Company" SET count = 10 WHERE name = '${company}'`)
-      await expect(decrementCount(world.prisma, { company, count: 2 })).resolves.toEqual({ company, count: 8 })
+      await expect(world.run((db) => decrementCount(db, { company, count: 2 }))).resolves.toEqual({ company, count: 8 })
     },
   },
   {
@@ -258,7 +258,7 @@ export const atomicChecks: readonly GuardCheck[] = [
     async check(world, meddle) {
       const [eventId, userId] = [await createEvent(world, { remaining: 2 }), await createUser(world)]
       meddle(`UPDATE "Event" SET remaining = 9 WHERE id = ${eventId}`)
-      await expect(buyTicket(world.prisma, { eventId, userId })).resolves.toMatchObject({ remaining: 8 })
+      await expect(world.run((db) => buyTicket(db, { eventId, userId }))).resolves.toMatchObject({ remaining: 8 })
       expect(await remainingOf(world, eventId)).toBe(8)
     },
   },

@@ -97,63 +97,63 @@ export const lockChecks: readonly LockCheck[] = [
     title: 'signIn waits for the quota of its user before it writes',
     async check(world) {
       const userId = await createQuota(world)
-      await waits(world, forNoKeyUpdate('ReadingQuota', `"userId" = ${userId}`), () => signIn(world.prisma, { userId }))
+      await waits(world, forNoKeyUpdate('ReadingQuota', `"userId" = ${userId}`), () => world.run((db) => signIn(db, { userId })))
     },
   },
   {
     title: 'a first signIn waits for the deletion of its user before it writes',
     async check(world) {
       const userId = await createUser(world)
-      await waitsForDeletion(world, userId, () => signIn(world.prisma, { userId }))
+      await waitsForDeletion(world, userId, () => world.run((db) => signIn(db, { userId })))
     },
   },
   {
     title: 'credit waits for the wallet before it writes',
     async check(world) {
       const { userId } = await createWallet(world, 0)
-      await waits(world, forNoKeyUpdate('Wallet', `"userId" = ${userId}`), () => credit(world.prisma, { userId, amount: 1 }))
+      await waits(world, forNoKeyUpdate('Wallet', `"userId" = ${userId}`), () => world.run((db) => credit(db, { userId, amount: 1 })))
     },
   },
   {
     title: 'a first credit waits for the deletion of its user before it writes',
     async check(world) {
       const userId = await createUser(world)
-      await waitsForDeletion(world, userId, () => credit(world.prisma, { userId, amount: 1 }))
+      await waitsForDeletion(world, userId, () => world.run((db) => credit(db, { userId, amount: 1 })))
     },
   },
   {
     title: 'withdraw waits for the wallet before it writes',
     async check(world) {
       const { userId } = await createWallet(world, 10)
-      await waits(world, forNoKeyUpdate('Wallet', `"userId" = ${userId}`), () => withdraw(world.prisma, { userId, amount: 1 }))
+      await waits(world, forNoKeyUpdate('Wallet', `"userId" = ${userId}`), () => world.run((db) => withdraw(db, { userId, amount: 1 })))
     },
   },
   ...Object.entries({ setCount, incrementCount, decrementCount }).map(([name, operation]) => ({
     title: `${name} waits for the company before it writes`,
     async check(world: World) {
       const company = await createCompany(world, 10)
-      await waits(world, forNoKeyUpdate('Company', `name = '${company}'`), () => operation(world.prisma, { company, count: 1 }))
+      await waits(world, forNoKeyUpdate('Company', `name = '${company}'`), () => world.run((db) => operation(db, { company, count: 1 })))
     },
   })),
   {
     title: 'buyTicket waits for the event before it writes',
     async check(world) {
       const [eventId, userId] = [await createEvent(world, { remaining: 1 }), await createUser(world)]
-      await waits(world, forNoKeyUpdate('Event', `id = ${eventId}`), () => buyTicket(world.prisma, { eventId, userId }))
+      await waits(world, forNoKeyUpdate('Event', `id = ${eventId}`), () => world.run((db) => buyTicket(db, { eventId, userId })))
     },
   },
   {
     title: 'buyTicket waits for the deletion of its user before it writes',
     async check(world) {
       const [eventId, userId] = [await createEvent(world, { remaining: 1 }), await createUser(world)]
-      await waitsForDeletion(world, userId, () => buyTicket(world.prisma, { eventId, userId }))
+      await waitsForDeletion(world, userId, () => world.run((db) => buyTicket(db, { eventId, userId })))
     },
   },
   {
     title: 'buyAnyTicket waits for the deletion of its user before it writes',
     async check(world) {
       const [eventId, userId] = [await createEvent(world, { seats: 1 }), await createUser(world)]
-      await waitsForDeletion(world, userId, () => buyAnyTicket(world.prisma, { eventId, userId }))
+      await waitsForDeletion(world, userId, () => world.run((db) => buyAnyTicket(db, { eventId, userId })))
     },
   },
   {
@@ -161,7 +161,7 @@ export const lockChecks: readonly LockCheck[] = [
     async check(world) {
       const [eventId, userId] = [await createEvent(world, { seats: 2 }), await createUser(world)]
       const holder = await hold(world, forNoKeyUpdate('Ticket', `"eventId" = ${eventId} AND seat = 1`))
-      const result = buyAnyTicket(world.prisma, { eventId, userId })
+      const result = world.run((db) => buyAnyTicket(db, { eventId, userId }))
       try {
         expect(await settledOrBlocked(world, result)).toEqual([])
         expect(await result).toMatchObject({ ticket: { seat: 2, userId } })
@@ -176,7 +176,9 @@ export const lockChecks: readonly LockCheck[] = [
     async check(world) {
       const [eventId, [buyer, userId]] = [await createEvent(world, { seats: 1 }), await createUsers(world, 2)]
       const sell = `UPDATE "Ticket" SET "userId" = ${buyer}, "soldAt" = now() WHERE "eventId" = ${eventId} RETURNING id`
-      const { holder, result } = await waitsBeforeWriting(world, sell, () => buyAnyTicket(world.prisma, { eventId, userId: userId! }))
+      const { holder, result } = await waitsBeforeWriting(world, sell, () =>
+        world.run((db) => buyAnyTicket(db, { eventId, userId: userId! })),
+      )
       await holder.commit()
       await expect(result).rejects.toBeInstanceOf(SoldOutError)
     },
@@ -186,7 +188,9 @@ export const lockChecks: readonly LockCheck[] = [
     async check(world) {
       const [eventId, [buyer, userId]] = [await createEvent(world, { seats: 1 }), await createUsers(world, 2)]
       const sell = `UPDATE "Ticket" SET "userId" = ${buyer}, "soldAt" = now() WHERE "eventId" = ${eventId} RETURNING id`
-      const { holder, result } = await waitsBeforeWriting(world, sell, () => buyAnyTicket(world.prisma, { eventId, userId: userId! }))
+      const { holder, result } = await waitsBeforeWriting(world, sell, () =>
+        world.run((db) => buyAnyTicket(db, { eventId, userId: userId! })),
+      )
       await holder.rollback()
       await expect(result).resolves.toMatchObject({ ticket: { seat: 1, userId } })
     },
@@ -196,7 +200,7 @@ export const lockChecks: readonly LockCheck[] = [
     async check(world) {
       const userId = await createUser(world)
       await waits(world, forNoKeyUpdate('User', `id = ${userId}`), () =>
-        placeOrder(world.prisma, { userId, orderId: `order of ${userId}`, amount: 1 }),
+        world.run((db) => placeOrder(db, { userId, orderId: `order of ${userId}`, amount: 1 })),
       )
     },
   },

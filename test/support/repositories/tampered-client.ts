@@ -13,6 +13,8 @@ export interface Tampering {
   readonly before?: (sql: string) => unknown
   /** Runs once a statement is done and before its answer goes back; may throw in its place. */
   readonly after?: (sql: string) => unknown
+  /** Told of a statement that has failed. */
+  readonly failed?: (sql: string, error: unknown) => void
 }
 
 type Adapter = Awaited<ReturnType<SqlDriverAdapterFactory['connect']>>
@@ -48,10 +50,13 @@ export function tampered(factory: SqlDriverAdapterFactory, tampering: Tampering)
   })
 }
 
-function tamperedStatements(inner: Queryable, { rewrite = (sql) => sql, before, after }: Tampering): Queryable {
+function tamperedStatements(inner: Queryable, { rewrite = (sql) => sql, before, after, failed }: Tampering): Queryable {
   const run = async <T>(sql: string, send: (sql: string) => Promise<T>): Promise<T> => {
     await before?.(sql)
-    const result = await send(rewrite(sql))
+    const result = await send(rewrite(sql)).catch((error: unknown) => {
+      failed?.(sql, error)
+      throw error
+    })
     await after?.(sql)
     return result
   }

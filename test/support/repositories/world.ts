@@ -5,12 +5,22 @@ import type { TestDatabase } from '../database.js'
 /** What the repository suites work with: the client under test, and a second one to get in its way. */
 export interface World {
   readonly prisma: TestClient
+  /** Calls an operation in the world's way. */
+  readonly run: <R>(call: (db: TestClient) => Promise<R>) => Promise<R>
   readonly other: TestClient
   readonly sql: postgres.Sql
 }
 
-export function createWorld(database: TestDatabase, prisma = createClient(database, { poolSize: 16 }).prisma): World {
-  return { prisma, other: createClient(database, { poolSize: 3 }).prisma, sql: database.sql }
+/** The two ways to call an operation: given a client it is one statement, and given a transaction it joins that. */
+export const WAYS = ['with a client', 'in a transaction'] as const
+export type Way = (typeof WAYS)[number]
+
+export const createWideClient = (database: TestDatabase) => createClient(database, { poolSize: 16 }).prisma
+
+export function createWorld(database: TestDatabase, prisma = createWideClient(database), way: Way = 'with a client'): World {
+  const run: World['run'] = (call) =>
+    way === 'with a client' ? call(prisma) : prisma.$transactionWithRetry((tx) => call(tx as unknown as TestClient))
+  return { prisma, run, other: createClient(database, { poolSize: 3 }).prisma, sql: database.sql }
 }
 
 let names = 0

@@ -1,0 +1,125 @@
+import { MAX_AMOUNT } from './money.js'
+import { columns, NOW, type StatementTemplate, type Table, WITHIN_LOCK_TIMEOUT } from './one-statement.js'
+import type { CouponRow, WalletEntryRow } from './repository-client.js'
+
+type Tables = Parameters<StatementTemplate['render']>[0]
+type Encoding = 'bigint' | 'date' | 'decimal' | 'json'
+
+/** What a statement does to a wallet, in SQL. */
+interface Movement {
+  readonly name: 'credit' | 'withdraw'
+  readonly kind: WalletEntryRow['kind']
+  /** The change of the balance. */
+  readonly amount: string
+  /** What must hold of the balance before it. */
+  readonly guard: (balance: string) => string
+}
+
+const CREDITING: Movement = {
+  name: 'credit',
+  kind: 'CREDIT',
+  amount: '$2::numeric',
+  guard: (balance) => `${balance} <= ${MAX_AMOUNT.toFixed()} - $2::numeric`,
+}
+
+const WITHDRAWING: Movement = {
+  name: 'withdraw',
+  kind: 'WITHDRAWAL',
+  amount: '-$2::numeric',
+  guard: (balance) => `${balance} >= $2::numeric`,
+}
+
+export const ENTRY = { id: 'bigint', walletId: 'json', kind: 'json', amount: 'decimal', balance: 'decimal', createdAt: 'date' } as const
+const COUPON = { id: 'json', walletId: 'json', entryId: 'bigint', value: 'decimal', createdAt: 'date' } as const
+const ENTRY_FIELDS = Object.keys(ENTRY) as (keyof WalletEntryRow)[]
+export const COUPON_FIELDS = Object.keys(COUPON) as (keyof CouponRow)[]
+
+/** `$1` the user, `$2` the amount. Returns the entry. */
+export const WITHDRAW: StatementTemplate = {
+  subject: 'the withdrawal',
+  model: 'Wallet',
+  writes: ['Wallet', 'WalletEntry'],
+  render: (table) => `WITH ${move(table, WITHDRAWING)} SELECT * FROM "entry"`,
+}
+
+/** `$3` the idempotency key, `$4` the digest of the input. */
+export const WITHDRAW_ONCE: StatementTemplate = {
+  ...WITHDRAW,
+  writes: [...WITHDRAW.writes, 'IdempotencyRecord'],
+  render: (table) =>
+    `WITH ${move(table, WITHDRAWING, unused(table, WITHDRAWING, '$3'))}, ${record(table, WITHDRAWING, ['$3', '$4'])} SELECT * FROM "entry"`,
+}
+
+/** `$1` the user, `$2` the amount, `$3` the value of the coupon or null. Returns the entry and, as JSON, the coupon. */
+export const CREDIT: StatementTemplate = {
+  subject: 'the credit',
+  model: 'Wallet',
+  writes: ['Wallet', 'WalletEntry', 'Coupon'],
+  render: (table) => `WITH ${move(table, CREDITING)}, ${grant(table)} SELECT *, (${COUPON_AS_JSON}) AS "coupon" FROM "entry"`,
+}
+
+/** `$4` the idempotency key, `$5` the digest of the input. */
+export const CREDIT_ONCE: StatementTemplate = {
+  ...CREDIT,
+  writes: [...CREDIT.writes, 'IdempotencyRecord'],
+  render: (table) =>
+    `WITH ${move(table, CREDITING, unused(table, CREDITING, '$4'))}, ${grant(table)}, ` +
+    `${record(table, CREDITING, ['$4', '$5'], `, 'coupon', (${COUPON_AS_JSON})`)} SELECT *, (${COUPON_AS_JSON}) AS "coupon" FROM "entry"`,
+}
+
+/**
+ * The guard is the row's lock, too: the UPDATE waits for whoever holds the wallet, and PostgreSQL then decides
+ * anew, on what they left.
+ */
+function move(table: Tables, { kind, amount, guard }: Movement, condition = 'true'): string {
+  const [wallet, entry] = [table('Wallet'), table('WalletEntry')]
+  return `"wallet" AS (
+    UPDATE ${wallet.$table} AS "w" SET ${wallet.balance} = "w".${wallet.balance} + (${amount})
+    WHERE "w".${wallet.userId} = $1 AND ${guard(`"w".${wallet.balance}`)} AND ${condition} AND ${WITHIN_LOCK_TIMEOUT}
+    RETURNING "w".${wallet.id} AS "id", "w".${wallet.balance} AS "balance"
+  ), "entry" AS (
+    INSERT INTO ${entry.$table} AS "e" (${entry.walletId}, ${entry.kind}, ${entry.amount}, ${entry.balance}, ${entry.createdAt})
+    SELECT "id", '${kind}', ${amount}, "balance", ${NOW} FROM "wallet"
+    RETURNING ${columns(entry, 'e', ENTRY_FIELDS)}
+  )`
+}
+
+function grant(table: Tables): string {
+  const coupon = table('Coupon')
+  return `"coupon" AS (
+    INSERT INTO ${coupon.$table} AS "c" (${coupon.walletId}, ${coupon.entryId}, ${coupon.value}, ${coupon.createdAt})
+    SELECT "walletId", "id", $3::numeric, ${NOW} FROM "entry" WHERE $3::numeric IS NOT NULL
+    RETURNING ${columns(coupon, 'c', COUPON_FIELDS)}
+  )`
+}
+
+/** Of a key that was used before nothing is changed; of one that is being used the unique key lets one row in. */
+function unused(table: Tables, { name }: Movement, key: string): string {
+  const used = table('IdempotencyRecord')
+  return `NOT EXISTS (SELECT FROM ${used.$table} AS "r" WHERE "r".${used.operation} = '${name}' AND "r".${used.key} = ${key})`
+}
+
+/** The result, as `once` would store it. */
+function record(table: Tables, { name }: Movement, [key, digest]: readonly [string, string], more = ''): string {
+  const { $table, ...to } = table('IdempotencyRecord') satisfies Table<'IdempotencyRecord'>
+  const result = `jsonb_build_object('balance', ${encode('balance', 'decimal')}, 'entry', ${asJson(ENTRY)}${more})`
+  return `"record" AS (
+    INSERT INTO ${$table} (${to.operation}, ${to.key}, ${to.inputHash}, ${to.result}, ${to.createdAt})
+    SELECT '${name}', ${key}, ${digest}, ${result}, clock_timestamp() FROM "entry"
+  )`
+}
+
+export const asJson = (encodings: Readonly<Record<string, Encoding>>) =>
+  `jsonb_build_object(${Object.entries(encodings)
+    .map(([field, encoding]) => `'${field}', ${encode(field, encoding)}`)
+    .join(', ')})`
+
+/** As `encodeResult` does it. */
+function encode(field: string, encoding: Encoding): string {
+  if (encoding === 'json') return `"${field}"`
+  // In the session's time zone, whose clock Prisma's adapter 7.10 reads as if it were UTC's.
+  const text = encoding === 'date' ? `to_char("${field}", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')` : `"${field}"::text`
+  return `jsonb_build_object('$${encoding}', ${text})`
+}
+
+export const COUPON_AS_JSON = `SELECT ${asJson(COUPON)} FROM "coupon"`
