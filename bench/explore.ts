@@ -12,7 +12,7 @@ import { withdraw } from 'rowlock/repositories'
 import { applyMigrations, startDatabase } from 'rowlock/testing'
 import { exploreScenario, lockingClient, plainClient } from '../test/schedules/scenarios/explore-scenario.js'
 import { naiveTwins } from '../test/schedules/scenarios/naive-twins.js'
-import { createWallet, repeated, type Scenario } from '../test/schedules/scenarios/scenario.js'
+import { createWallet, joined, repeated, type Scenario } from '../test/schedules/scenarios/scenario.js'
 import type { TestClient } from '../test/support/client.js'
 import { profile, type Profile } from './profile.js'
 
@@ -39,12 +39,13 @@ for (const twin of naiveTwins) findings.push(await timeFinding(twin, database.ur
 console.log(values.json ? JSON.stringify({ load, withdrawals, findings }, undefined, 2) : render())
 
 async function timeWithdrawals(url: string) {
-  const scenario: Scenario<TestClient> = {
+  // In transactions: as one statement each there would be nothing to explore.
+  const scenario: Scenario<TestClient> = joined({
     title: 'two withdrawals',
     setup: (prisma) => createWallet(prisma, 100),
     actors: repeated(2, (prisma) => withdraw(prisma, { userId: 1, amount: 60 })),
     invariant: async (prisma) => (await prisma.walletEntry.count()) === 2,
-  }
+  })
   const explore = (schedules: number) =>
     exploreScenario(scenario, lockingClient, url, { mode: 'sampled', seed: SEED, schedules, time: 120_000 })
   // The first ones compile the queries and warm up the engine.
