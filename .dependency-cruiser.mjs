@@ -1,5 +1,5 @@
 // Which part of src/ may import which. The arrows of the parts point one way:
-//   core <- sql <- adapter, transaction <- extension <- repositories, lockers
+//   core <- sql <- adapter, transaction <- extension <- idempotency <- repositories;  extension <- lockers, jobs
 //   core <- explorer <- report <- harness;  harness takes adapter and sql;  cli takes all
 const MAY_IMPORT = {
   core: [],
@@ -7,12 +7,28 @@ const MAY_IMPORT = {
   adapter: ['core', 'sql'],
   transaction: ['core', 'sql', 'adapter'],
   extension: ['core', 'sql', 'adapter', 'transaction'],
-  repositories: ['core', 'sql', 'adapter', 'transaction', 'extension', 'generated'],
+  idempotency: ['core', 'sql', 'adapter', 'transaction', 'extension'],
+  repositories: ['core', 'sql', 'adapter', 'transaction', 'extension', 'idempotency', 'generated'],
   lockers: ['core', 'sql', 'adapter', 'transaction', 'extension'],
+  jobs: ['core', 'sql', 'adapter', 'transaction', 'extension'],
   explorer: ['core'],
   harness: ['core', 'sql', 'adapter', 'explorer', 'report'],
   report: ['core', 'explorer'],
-  cli: ['core', 'sql', 'adapter', 'transaction', 'extension', 'repositories', 'lockers', 'explorer', 'harness', 'report', 'generated'],
+  cli: [
+    'core',
+    'sql',
+    'adapter',
+    'transaction',
+    'extension',
+    'idempotency',
+    'repositories',
+    'lockers',
+    'jobs',
+    'explorer',
+    'harness',
+    'report',
+    'generated',
+  ],
   generated: [],
 }
 

@@ -7,14 +7,15 @@ import { createWorld, type World } from '../support/repositories/world.js'
 
 // A row lock and an atomic guard stand behind every write of the repositories, and each hides that the
 // other one is missing: totals stay right. So each is proved alone, and each proof is proved here, by
-// taking away what it is about and seeing it fail.
+// taking away what it is about and seeing it fail. In a transaction: of the operations as one statement, each
+// clause is proved with them.
 
 const database = useDatabase()
 
 describe('with their row locks', () => {
   let world: World
   beforeAll(() => {
-    world = createWorld(database)
+    world = createWorld(database, undefined, 'in a transaction')
   })
   for (const { title, check } of lockChecks) test(title, () => check(world))
 })
@@ -22,7 +23,7 @@ describe('with their row locks', () => {
 describe('with the locking clause stripped from every statement', () => {
   let world: World
   beforeAll(() => {
-    world = createWorld(database, createTamperedClient(database, { rewrite: withoutLocks }).prisma)
+    world = createWorld(database, createTamperedClient(database, { rewrite: withoutLocks }).prisma, 'in a transaction')
   })
   for (const { title, check } of lockChecks) {
     test(`no longer: ${title}`, async () => {

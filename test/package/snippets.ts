@@ -151,11 +151,14 @@ function pathOfGeneratedClient(name: string): string {
 
 function exportsAsGlobals(): string {
   const entries = listFiles('src', { recursive: false }).filter((file) => file.endsWith('.ts'))
-  const lines = entries.flatMap((entry) => {
+  // By name: some errors are exported by more than one entry.
+  const declarations = new Map<string, string>()
+  for (const entry of entries) {
     const source = ts.createSourceFile(entry, readText(entry), ts.ScriptTarget.Latest)
-    return exportedValues(source).map((name) => `const ${name}: typeof import('./${entry.replace(/ts$/, 'js')}').${name}`)
-  })
-  return `declare global {\n${lines.join('\n')}\n}\nexport {}`
+    for (const name of exportedValues(source))
+      declarations.set(name, `const ${name}: typeof import('./${entry.replace(/ts$/, 'js')}').${name}`)
+  }
+  return `declare global {\n${[...declarations.values()].join('\n')}\n}\nexport {}`
 }
 
 function exportedValues(source: ts.SourceFile): string[] {

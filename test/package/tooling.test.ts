@@ -27,6 +27,7 @@ describe('npm run check:imports', () => {
       'production code has no harness': ['extension-imports', 'src/extension/harness.ts', '../harness/x.js'],
       'production code has no report': ['adapter-imports', 'src/adapter/report.ts', '../report/x.js'],
       'the generated client is for repositories': ['extension-imports', 'src/extension/generated.ts', '../generated/x.js'],
+      'once needs no repositories': ['idempotency-imports', 'src/idempotency/repositories.ts', '../repositories/x.js'],
       'repositories need no lockers': ['repositories-imports', 'src/repositories/lockers.ts', '../lockers/x.js'],
       'lockers need no CLI': ['lockers-imports', 'src/lockers/cli.ts', '../cli/x.js'],
       'the explorer knows no SQL': ['explorer-imports', 'src/explorer/sql.ts', '../sql/x.js'],
@@ -47,7 +48,21 @@ describe('npm run check:imports', () => {
       'node_modules/left-pad/package.json': '{ "name": "left-pad", "version": "1.0.0", "main": "index.js" }',
       'node_modules/left-pad/index.js': 'module.exports = 1',
     })
-    const parts = ['core', 'sql', 'adapter', 'transaction', 'extension', 'repositories', 'lockers', 'explorer', 'harness', 'report', 'cli']
+    const parts = [
+      'core',
+      'sql',
+      'adapter',
+      'transaction',
+      'extension',
+      'idempotency',
+      'repositories',
+      'lockers',
+      'jobs',
+      'explorer',
+      'harness',
+      'report',
+      'cli',
+    ]
     for (const part of [...parts, 'generated', '../test']) await writeAll(folder.path, { [`src/${part}/x.ts`]: 'export const x = 1' })
     const imports = [...Object.entries(right), ...Object.values(wrong).map(([, from, to]) => [from, to] as const)]
     for (const [from, to] of imports) await writeAll(folder.path, { [from]: `import * as b from '${to}'\nexport { b }` })
