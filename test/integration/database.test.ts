@@ -2,7 +2,7 @@ import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { afterEach, describe, expect, inject, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 
 import { cloneDatabase, createTemplate, startDatabase, type Database } from 'rowlock/testing'
 import { databaseName } from '../../src/harness/database-url.js'
@@ -175,7 +175,17 @@ describe('nothing of an embedded database is left after', () => {
 })
 
 describe('with DATABASE_URL', () => {
-  const server = inject('template').adminUrl
+  // A server of its own: on the shared one other test files make and drop databases all the time.
+  let own: Database
+  let server: string
+
+  beforeAll(async () => {
+    useSource('')
+    own = await startDatabase()
+    server = own.url
+  })
+
+  afterAll(() => own.stop())
 
   test('a database of its own is created there, and dropped with its sessions', async () => {
     useSource(server)

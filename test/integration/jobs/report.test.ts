@@ -139,11 +139,11 @@ describe('a worker that was presumed dead', () => {
     await expireLease()
     const successor = await held(prisma, (tx) => claim(tx.job, { lease: MINUTE }))
     expect(successor.result).toMatchObject([{ attempt: 2 }])
-    const late = report(prisma.job, stale)
+    const refusal = expectRejection(report(prisma.job, stale), StaleClaimError, { attempt: 1 })
     const [waiting] = await waitUntilSessionsBlocked(database.sql, 1)
     expect(waiting!.blockedBy).toEqual([successor.pid])
     await successor.commit()
-    await expectRejection(late, StaleClaimError, { attempt: 1 })
+    await refusal
     expect(await readJob()).toEqual(successor.result[0])
   })
 

@@ -4,6 +4,7 @@ import { createClient } from '../../support/client.js'
 import { useDatabase, waitUntilSessionsBlocked } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { lockedRows } from '../../support/locked-rows.js'
+import { expectRejection } from '../../support/rejections.js'
 
 const database = useDatabase()
 let prisma: ReturnType<typeof createClient>['prisma']
@@ -82,10 +83,13 @@ test('withLock waits as long as it is told', async () => {
 test('withLock says when the row is gone, also when it goes while waiting', async () => {
   await expect(prisma.company.withLock({ where: { id: 0 } }, async () => 'never')).rejects.toThrow(RecordNotFoundError)
   const holder = await held(prisma, (tx) => tx.company.delete({ where: { id } }))
-  const waiting = prisma.company.withLock({ where: { id } }, async () => 'never')
+  const refusal = expectRejection(prisma.company.withLock({ where: { id } }, async () => 'never'), RecordNotFoundError, {
+    model: 'Company',
+    key: { id },
+  })
   await waitUntilSessionsBlocked(database.sql, 1)
   await holder.commit()
-  await expect(waiting).rejects.toMatchObject({ code: 'RECORD_NOT_FOUND', model: 'Company', key: { id } })
+  await refusal
 })
 
 test('an error in run rolls back and releases the lock', async () => {
