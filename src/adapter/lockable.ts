@@ -3,6 +3,7 @@ import { parseFlag } from '../core/option-checks.js'
 import { errorSqlState } from '../core/error-sql-state.js'
 import { SQL_STATE } from '../core/sql-state.js'
 import type { SqlDriverAdapter, SqlDriverAdapterFactory, SqlQuery, SqlResultSet, Transaction } from './driver-adapter.js'
+import { withDescribedQueries } from './described-query.js'
 import { setDirectRoute } from './direct-route.js'
 import { startTransaction } from './late-begin.js'
 import { findLockRequest, type LockRequest } from './lock-request.js'
@@ -85,7 +86,8 @@ class LockableFactory implements SqlDriverAdapterFactory {
     const repeated = new RepeatedStatements()
     if (this.#prepares) nameStatements(inner, repeated)
     const adapter = new LockableAdapter(inner, side, repeated, () => setDirectRoute(this, undefined))
-    setDirectRoute(this, { send: (query) => adapter.queryRaw(prepared(query)) })
+    const direct = withDescribedQueries(inner)
+    setDirectRoute(this, { send: (query) => repeated.send(prepared(query), () => direct.queryRaw(query)) })
     return adapter
   }
 

@@ -16,10 +16,8 @@ export const BUY_TICKET: StatementTemplate = {
         UPDATE ${event.$table} AS "e" SET ${event.remaining} = "e".${event.remaining} - 1
         WHERE "e".${event.id} = $1 AND "e".${event.remaining} >= 1 AND EXISTS (SELECT FROM "user")
         RETURNING "e".${event.id} AS "id", "e".${event.remaining} AS "remaining"
-      ), "ticket" AS (
-        INSERT INTO ${ticket.$table} AS "t" (${ticket.eventId}, ${ticket.userId}, ${ticket.soldAt})
-        SELECT "id", $2, ${NOW} FROM "event" RETURNING ${columns(ticket, 't', TICKET)}
-      ) SELECT "ticket".*, "event"."remaining" FROM "ticket", "event"`
+      ) INSERT INTO ${ticket.$table} AS "t" (${ticket.eventId}, ${ticket.userId}, ${ticket.soldAt})
+      SELECT "id", $2, ${NOW} FROM "event" RETURNING ${columns(ticket, 't', TICKET)}, (SELECT "remaining" FROM "event")`
   },
 }
 

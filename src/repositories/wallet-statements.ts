@@ -32,14 +32,19 @@ const WITHDRAWING: Movement = {
 export const ENTRY = { id: 'bigint', walletId: 'json', kind: 'json', amount: 'decimal', balance: 'decimal', createdAt: 'date' } as const
 const COUPON = { id: 'json', walletId: 'json', entryId: 'bigint', value: 'decimal', createdAt: 'date' } as const
 const ENTRY_FIELDS = Object.keys(ENTRY) as (keyof WalletEntryRow)[]
+/** Of an entry, what its writer does not know. */
+const NEWS = ['id', 'walletId', 'balance', 'createdAt'] as const
 export const COUPON_FIELDS = Object.keys(COUPON) as (keyof CouponRow)[]
 
-/** `$1` the user, `$2` the amount. Returns the entry. */
+/** The entry that a movement writes, but for what the amount says. */
+export type EntryNews = Pick<WalletEntryRow, (typeof NEWS)[number]>
+
+/** `$1` the user, `$2` the amount. Returns the {@link EntryNews}, as all of these do. */
 export const WITHDRAW: StatementTemplate = {
   subject: 'the withdrawal',
   model: 'Wallet',
   writes: ['Wallet', 'WalletEntry'],
-  render: (table) => `WITH ${move(table, WITHDRAWING)} SELECT * FROM "entry"`,
+  render: (table) => moveOnly(table, WITHDRAWING),
 }
 
 /** `$3` the idempotency key, `$4` the digest of the input. */
@@ -47,41 +52,58 @@ export const WITHDRAW_ONCE: StatementTemplate = {
   ...WITHDRAW,
   writes: [...WITHDRAW.writes, 'IdempotencyRecord'],
   render: (table) =>
-    `WITH ${move(table, WITHDRAWING, unused(table, WITHDRAWING, '$3'))}, ${record(table, WITHDRAWING, ['$3', '$4'])} SELECT * FROM "entry"`,
+    `WITH ${move(table, WITHDRAWING, unused(table, WITHDRAWING, '$3'))}, ${record(table, WITHDRAWING, ['$3', '$4'])} ${SELECT_NEWS}`,
 }
 
-/** `$1` the user, `$2` the amount, `$3` the value of the coupon or null. Returns the entry and, as JSON, the coupon. */
+/** `$1` the user, `$2` the amount. */
 export const CREDIT: StatementTemplate = {
+  ...WITHDRAW,
   subject: 'the credit',
-  model: 'Wallet',
-  writes: ['Wallet', 'WalletEntry', 'Coupon'],
-  render: (table) => `WITH ${move(table, CREDITING)}, ${grant(table)} SELECT *, (${COUPON_AS_JSON}) AS "coupon" FROM "entry"`,
+  render: (table) => moveOnly(table, CREDITING),
+}
+
+/** `$3` the value of the coupon or null. Returns the coupon, too, as JSON. */
+export const CREDIT_WITH_COUPON: StatementTemplate = {
+  ...CREDIT,
+  writes: [...CREDIT.writes, 'Coupon'],
+  render: (table) => `WITH ${move(table, CREDITING)}, ${grant(table)} ${SELECT_NEWS_AND_COUPON}`,
 }
 
 /** `$4` the idempotency key, `$5` the digest of the input. */
 export const CREDIT_ONCE: StatementTemplate = {
-  ...CREDIT,
-  writes: [...CREDIT.writes, 'IdempotencyRecord'],
+  ...CREDIT_WITH_COUPON,
+  writes: [...CREDIT_WITH_COUPON.writes, 'IdempotencyRecord'],
   render: (table) =>
     `WITH ${move(table, CREDITING, unused(table, CREDITING, '$4'))}, ${grant(table)}, ` +
-    `${record(table, CREDITING, ['$4', '$5'], `, 'coupon', (${COUPON_AS_JSON})`)} SELECT *, (${COUPON_AS_JSON}) AS "coupon" FROM "entry"`,
+    `${record(table, CREDITING, ['$4', '$5'], `, 'coupon', (${COUPON_AS_JSON})`)} ${SELECT_NEWS_AND_COUPON}`,
+}
+
+/** The INSERT is the statement itself: as one more part of WITH it would cost the server a third more. */
+function moveOnly(table: Tables, movement: Movement): string {
+  return `WITH ${changeBalance(table, movement)} ${insertEntry(table, movement, NEWS)}`
+}
+
+function move(table: Tables, movement: Movement, condition?: string): string {
+  return `${changeBalance(table, movement, condition)}, "entry" AS (${insertEntry(table, movement, ENTRY_FIELDS)})`
 }
 
 /**
  * The guard is the row's lock, too: the UPDATE waits for whoever holds the wallet, and PostgreSQL then decides
  * anew, on what they left.
  */
-function move(table: Tables, { kind, amount, guard }: Movement, condition = 'true'): string {
-  const [wallet, entry] = [table('Wallet'), table('WalletEntry')]
+function changeBalance(table: Tables, { amount, guard }: Movement, condition = 'true'): string {
+  const wallet = table('Wallet')
   return `"wallet" AS (
     UPDATE ${wallet.$table} AS "w" SET ${wallet.balance} = "w".${wallet.balance} + (${amount})
     WHERE "w".${wallet.userId} = $1 AND ${guard(`"w".${wallet.balance}`)} AND ${condition} AND ${WITHIN_LOCK_TIMEOUT}
     RETURNING "w".${wallet.id} AS "id", "w".${wallet.balance} AS "balance"
-  ), "entry" AS (
-    INSERT INTO ${entry.$table} AS "e" (${entry.walletId}, ${entry.kind}, ${entry.amount}, ${entry.balance}, ${entry.createdAt})
-    SELECT "id", '${kind}', ${amount}, "balance", ${NOW} FROM "wallet"
-    RETURNING ${columns(entry, 'e', ENTRY_FIELDS)}
   )`
+}
+
+function insertEntry(table: Tables, { kind, amount }: Movement, returned: readonly (keyof WalletEntryRow)[]): string {
+  const entry = table('WalletEntry')
+  return `INSERT INTO ${entry.$table} AS "e" (${entry.walletId}, ${entry.kind}, ${entry.amount}, ${entry.balance}, ${entry.createdAt})
+    SELECT "id", '${kind}', ${amount}, "balance", ${NOW} FROM "wallet" RETURNING ${columns(entry, 'e', returned)}`
 }
 
 function grant(table: Tables): string {
@@ -123,3 +145,7 @@ function encode(field: string, encoding: Encoding): string {
 }
 
 export const COUPON_AS_JSON = `SELECT ${asJson(COUPON)} FROM "coupon"`
+
+const NEWS_FIELDS = NEWS.map((field) => `"${field}"`).join(', ')
+const SELECT_NEWS = `SELECT ${NEWS_FIELDS} FROM "entry"`
+const SELECT_NEWS_AND_COUPON = `SELECT ${NEWS_FIELDS}, (${COUPON_AS_JSON}) AS "coupon" FROM "entry"`

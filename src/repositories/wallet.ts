@@ -8,7 +8,7 @@ import type { CouponRow, RepositoryClient, RepositoryTransaction, WalletEntryRow
 import { runOneStatement } from './one-statement.js'
 import { runOperation, runOperationOnce } from './run-operation.js'
 import { keepUser } from './user.js'
-import { CREDIT, CREDIT_ONCE, WITHDRAW, WITHDRAW_ONCE } from './wallet-statements.js'
+import { CREDIT, CREDIT_ONCE, CREDIT_WITH_COUPON, type EntryNews, WITHDRAW, WITHDRAW_ONCE } from './wallet-statements.js'
 
 export interface CreditInput {
   readonly userId: number
@@ -108,16 +108,19 @@ async function creditAtOnce(
   coupons: CouponTable,
   key: KeyValues,
 ): Promise<CreditResult | undefined> {
-  const template = key.length > 0 ? CREDIT_ONCE : CREDIT
-  const row = await runOneStatement<WalletEntryRow & { coupon: unknown }>(db, template, [
-    userId,
-    amount,
-    couponValue(amount, coupons) ?? null,
-    ...key,
-  ])
-  if (!row) return undefined
-  const { coupon, ...entry } = row
-  return { balance: entry.balance, entry, coupon: decodeResult(coupon) as CouponRow | null }
+  const value = couponValue(amount, coupons) ?? null
+  const news =
+    key.length === 0 && value === null
+      ? await runOneStatement<EntryNews & { coupon?: unknown }>(db, CREDIT, [userId, amount])
+      : await runOneStatement<EntryNews & { coupon?: unknown }>(db, key.length > 0 ? CREDIT_ONCE : CREDIT_WITH_COUPON, [
+          userId,
+          amount,
+          value,
+          ...key,
+        ])
+  if (!news) return undefined
+  const { coupon = null, ...entry } = news
+  return { ...moved(entry, 'CREDIT', amount), coupon: decodeResult(coupon) as CouponRow | null }
 }
 
 async function runCredit(tx: Tx, { userId, amount }: Movement, coupons: CouponTable): Promise<CreditResult> {
@@ -170,8 +173,8 @@ export async function withdraw(
 
 async function withdrawAtOnce(db: unknown, { userId, amount }: Movement, key: KeyValues): Promise<WithdrawResult | undefined> {
   const template = key.length > 0 ? WITHDRAW_ONCE : WITHDRAW
-  const entry = await runOneStatement<WalletEntryRow>(db, template, [userId, amount, ...key])
-  return entry && { balance: entry.balance, entry }
+  const news = await runOneStatement<EntryNews>(db, template, [userId, amount, ...key])
+  return news && moved(news, 'WITHDRAWAL', amount.negated())
 }
 
 async function runWithdraw(tx: Tx, { userId, amount }: Movement): Promise<WithdrawResult> {
@@ -187,6 +190,10 @@ async function runWithdraw(tx: Tx, { userId, amount }: Movement): Promise<Withdr
   const { id, balance } = wallet
   const entry = await tx.walletEntry.create({ data: { walletId: id, kind: 'WITHDRAWAL', amount: amount.negated(), balance } })
   return { balance, entry }
+}
+
+function moved(news: EntryNews, kind: WalletEntryRow['kind'], amount: Decimal): WithdrawResult {
+  return { balance: news.balance, entry: { ...news, kind, amount } }
 }
 
 function lockWallet(tx: Tx, userId: number): PromiseLike<WalletRow | null> {
