@@ -17,14 +17,25 @@ export function renderChart(summaries: readonly Summary[]): string {
   const panels = loads.map((load) => [load, summaries.filter((one) => one.load === load)] as const)
   const width = (WIDTH - NAMES) / panels.length
   const height = Math.max(...panels.map(([, all]) => all.length)) * ROW
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: height + 70 })
+  const most = 10 ** Math.ceil(Math.log10(Math.max(...summaries.map(({ rate }) => rate))))
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: height + 60 })
   chart.setOption({
     animation: false,
     backgroundColor: '#fff',
-    title: panels.map(([load], index) => ({ text: `${load}, ops/s`, left: NAMES + index * width, top: 10, textStyle: { fontSize: 14 } })),
+    title: [
+      { text: 'logarithmic, from 10', left: 10, top: 12, textStyle: { fontSize: 12, fontWeight: 'normal', color: '#6b7280' } },
+      ...panels.map(([load], index) => ({ text: `${load}, ops/s`, left: NAMES + index * width, top: 10, textStyle: { fontSize: 14 } })),
+    ],
     grid: panels.map((_, index) => ({ left: NAMES + index * width, top: 40, width: width - 70, height })),
-    // Of a hundred to a hundred thousand: a linear axis would show two of them.
-    xAxis: panels.map((_, gridIndex) => ({ type: 'log', gridIndex, min: 10, axisLabel: { show: false }, splitLine: { show: false } })),
+    // Of a hundred to a hundred thousand: a linear axis would show two of them. The same in all panels, so that their bars compare.
+    xAxis: panels.map((_, gridIndex) => ({
+      type: 'log',
+      gridIndex,
+      min: 10,
+      max: most,
+      axisLabel: { show: false },
+      splitLine: { show: false },
+    })),
     yAxis: panels.map(([, all], gridIndex) => ({
       type: 'category',
       gridIndex,
