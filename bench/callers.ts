@@ -19,8 +19,18 @@ export interface CallersOptions {
   readonly limit?: number
 }
 
+/** What the callers saw: each operation that came to an end, in milliseconds, and the time of all of them together. */
+export interface Calls {
+  readonly latencies: readonly number[]
+  readonly seconds: number
+}
+
 /** Runs the operations with so many at a time, and measures each from its call to its end. */
-export async function runCallers({ callers, operations, run, limit }: CallersOptions): Promise<Round> {
+export async function runCallers(options: CallersOptions): Promise<Round> {
+  return summarizeCalls(await timeCallers(options))
+}
+
+export async function timeCallers({ callers, operations, run, limit }: CallersOptions): Promise<Calls> {
   const over = limit === undefined ? new AbortController().signal : AbortSignal.timeout(limit)
   const latencies: number[] = []
   const begun = performance.now()
@@ -38,6 +48,10 @@ export async function runCallers({ callers, operations, run, limit }: CallersOpt
     }
   }
   await Promise.all(Array.from({ length: Math.min(callers, operations) }, caller))
-  const seconds = (performance.now() - begun) / 1_000
+  return { latencies, seconds: (performance.now() - begun) / 1_000 }
+}
+
+export function summarizeCalls({ latencies: all, seconds }: Calls): Round {
+  const latencies = [...all]
   return { rate: latencies.length / seconds, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), done: latencies.length }
 }

@@ -38,6 +38,9 @@ export const BALANCE = 10_000_000
 /** Milliseconds that a caller may wait, for a connection and for the lock: long enough to fail nobody. */
 export const PATIENCE = 60_000
 
+/** Neighbours in time are none in the table. */
+export const pickUser = (index: number, wallets: number) => 1 + ((index * 7_919) % wallets)
+
 /** What each of them computes between its lock and its update. */
 export function balanceAfter(wallet: { readonly balance: unknown } | null | undefined): string {
   const balance = Number(wallet?.balance) - 1

@@ -8,15 +8,16 @@
  *   npm run bench -- --json out.json --chart out.svg
  */
 import { writeFile } from 'node:fs/promises'
-import { cpus, loadavg } from 'node:os'
+import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
-import postgres from 'postgres'
 import { startDatabase } from 'rowlock/testing'
+import { describeMachine, describeServer, onProgress } from './conditions.js'
 import type { Load } from './contestant.js'
 import { contestants } from './contestants/index.js'
 import { pgbench } from './contestants/pgbench.js'
 import { type Findings, judge } from './goals.js'
-import { describe, measure, type Rounds, seed, WALLETS } from './measure.js'
+import { seed, WALLETS } from './ledger.js'
+import { describe, measure, type Rounds } from './measure.js'
 import { measureOrigin } from './origin.js'
 import { renderChart } from './chart.js'
 import { renderGoals, renderLoad, renderOrigin, summarize } from './report.js'
@@ -55,8 +56,8 @@ const machineLoad = loadavg()[0]!
 const settings: Record<string, string> = process.env['DATABASE_URL'] ? {} : { max_connections: String(taking.length * pool + 50) }
 await using database = await startDatabase({ migrations: 'prisma/migrations', durable: true, settings })
 const conditions = [
-  await describeServer(),
-  `pool of ${pool}; medians of ${rounds} interleaved rounds of ${time} ms; ${cpus().length} processors, load ${machineLoad.toFixed(1)} before; Node ${process.version}`,
+  await describeServer(database),
+  `pool of ${pool}; medians of ${rounds} interleaved rounds of ${time} ms; ${describeMachine(machineLoad)}`,
   ...(pgbench === undefined ? ['pgbench was not found, neither on PATH nor in /usr/lib/postgresql: the ratios to it are left out'] : []),
 ]
 console.log(conditions.join('\n'))
@@ -93,19 +94,4 @@ async function measureOthers() {
   const unrelated = await measureUnrelated({ url: database.url, rounds, time: Math.max(time, 400) })
   onProgress('locks by hand')
   return { unrelated, origin: await measureOrigin({ rounds: flags.quick ? 1 : 3, limit: flags.quick ? 2_000 : 30_000 }) }
-}
-
-async function describeServer(): Promise<string> {
-  const sql = postgres(database.url, { max: 1 })
-  const [row] =
-    await sql`SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit`
-  await sql.end()
-  const { version, fsync, commit } = row as unknown as Record<'version' | 'fsync' | 'commit', string>
-  const durable = fsync === 'on' && commit !== 'off' ? 'commits are durable' : 'COMMITS ARE NOT DURABLE'
-  return `PostgreSQL ${version} (${database.source}): ${durable} (fsync ${fsync}, synchronous_commit ${commit})`
-}
-
-/** Where it is, for who waits; the tables go to standard output. */
-function onProgress(what: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}`)
 }

@@ -1,14 +1,13 @@
 import { median } from 'simple-statistics'
-import postgres from 'postgres'
 import { type Round, runCallers } from '../callers.js'
 import { type LatencyProxy, startLatencyProxy } from '../latency-proxy.js'
-import { BALANCE, type Contestant, type Load, type Opened } from './contestant.js'
+import { type Contestant, type Load, type Opened, pickUser } from './contestant.js'
+import { openLedger } from './ledger.js'
 
-export const WALLETS = 10_000
 /** Milliseconds at least. */
-const WARM_UP = 300
+export const WARM_UP = 300
 /** Operations for each connection. */
-const REOPENING = 4
+export const REOPENING = 4
 
 export interface Measured extends Round {
   /** CPU seconds of this process for 1,000 operations; undefined where a program of its own made the calls. */
@@ -51,7 +50,7 @@ export async function measure(load: Load, contestants: readonly Contestant[], pl
         { pool, time: turn === 0 ? Math.max(time, WARM_UP) : time },
         proxy,
       )
-      await ledger.verify(one, withdrawn)
+      await ledger.verify(one.name, withdrawn)
       if (turn > 0) done.get(one)!.push(measured)
     }
   }
@@ -71,7 +70,7 @@ async function runRound(
     return { ...round, withdrawn: round.done, cpu: undefined, roundTrips: undefined }
   }
   const { callers, wallets } = load
-  const run = (index: number) => opened.withdraw(1 + ((index * 7_919) % wallets))
+  const run = (index: number) => opened.withdraw(pickUser(index, wallets))
   // Most pools close what was idle for seconds, as they are between their turns: they connect and prepare again before the clock runs.
   const before = await runCallers({ callers, operations: REOPENING * Math.min(callers, pool), run })
   await proxy?.takeSent()
@@ -85,38 +84,6 @@ async function runRound(
     cpu: (user + system) / 1_000 / round.done,
     roundTrips: sent === undefined ? undefined : sent / round.done,
   }
-}
-
-function openLedger(url: string) {
-  const sql = postgres(url, { max: 1, onnotice: () => undefined })
-  return {
-    /** Every withdrawal has left its entry and its mark on a balance; all is put back for the next round. */
-    async verify({ name }: Contestant, withdrawals: number): Promise<void> {
-      const [found] = await sql<[{ entries: number; wrong: number }]>`
-        WITH "ledger" AS (
-          SELECT "walletId", count(*) AS "entries", sum("amount") AS "amount", min("balance") AS "last", count(DISTINCT "balance") AS "balances"
-          FROM "WalletEntry" GROUP BY "walletId"
-        )
-        SELECT coalesce(sum("entries"), 0)::int AS "entries", (count(*) FILTER (WHERE
-          "balance" <> ${BALANCE}::int + coalesce("amount", 0) OR "balance" <> "last" OR "entries" <> "balances"))::int AS "wrong"
-        FROM "Wallet" LEFT JOIN "ledger" ON "walletId" = "id"`
-      if (found.entries !== withdrawals || found.wrong > 0) {
-        throw new Error(`${name}: ${withdrawals} withdrawals left ${found.entries} entries, and ${found.wrong} wallets are wrong.`)
-      }
-      await sql`UPDATE "Wallet" SET "balance" = ${BALANCE}::int WHERE "balance" <> ${BALANCE}::int`
-      await sql`TRUNCATE "WalletEntry" CASCADE`
-      await sql`VACUUM "Wallet"`
-    },
-    [Symbol.asyncDispose]: () => sql.end(),
-  }
-}
-
-export async function seed(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1 })
-  await sql`INSERT INTO "User" ("id", "name") SELECT n, 'user ' || n FROM generate_series(1, ${WALLETS}::int) AS n`
-  await sql`INSERT INTO "Wallet" ("userId", "balance") SELECT n, ${BALANCE}::int FROM generate_series(1, ${WALLETS}::int) AS n`
-  await sql`ANALYZE`
-  await sql.end()
 }
 
 export const describe = ({ name, network }: Load) => (network > 0 ? `${name}, ${network} ms network` : name)
