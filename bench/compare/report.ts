@@ -4,7 +4,7 @@ import { pgbenchFive, pgbenchSingle } from './contestants/pgbench.js'
 import { type Findings, judge } from './goals.js'
 import { describe, ratio, type Rounds, typical } from './measure.js'
 
-const plain = { style: { head: [], border: [] }, chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } }
+export const plain = { style: { head: [], border: [] }, chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } }
 
 /** Medians, without a number where nothing was measured. */
 export function summarize(load: Load, rounds: Rounds) {
