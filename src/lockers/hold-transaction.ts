@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errorSqlState } from '../core/error-sql-state.js'
 import { AmbiguousCommitError, isRowLockError } from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
-import { SQL_STATE } from '../core/sql-state.js'
 import { runTransaction } from '../transaction/run-transaction.js'
 import { transactionStateOf } from '../transaction/transaction-attempt.js'
 import type { RawQueryClient, TransactionalClient } from '../transaction/transaction-client.js'
@@ -140,7 +138,7 @@ class TransactionHold<Tx extends RawQueryClient> implements GrantedLock<Transact
     this.#heldUntil = performance.now() + maxHold
     this.#maxHold = setTimeout(() => this.#lose(`it was held for longer than maxHold (${maxHold} ms)`), maxHold)
     this.#stopKeepAlive = keepAlive(
-      () => ping(tx),
+      () => (transactionStateOf(tx)?.busy ? undefined : tx.$queryRawUnsafe('SELECT 1')),
       (why, cause) => this.#lose(why, cause),
     )
     this.#tx.resolve(tx)
@@ -166,15 +164,6 @@ class TransactionHold<Tx extends RawQueryClient> implements GrantedLock<Transact
       key: this.#wait.key,
     })
   }
-}
-
-/** Asks the transaction's session, unless the session has something to do. */
-function ping(tx: RawQueryClient): Promise<unknown> | undefined {
-  if (transactionStateOf(tx)?.busy) return undefined
-  return Promise.resolve(tx.$queryRawUnsafe('SELECT 1')).catch((error: unknown) => {
-    // The session is there. A savepoint may undo the failure; otherwise COMMIT will tell.
-    if (errorSqlState(error) !== SQL_STATE.inFailedTransaction) throw error
-  })
 }
 
 interface Deferred<T> {

@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SideConnection } from '../adapter/side-connection.js'
 import { classifyFailedCommit } from '../core/classify-error.js'
-import { errorSqlState } from '../core/error-sql-state.js'
 import { isRowLockError, LockNotSupportedError } from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
-import { SQL_STATE } from '../core/sql-state.js'
 import { selectWithLockTimeout } from '../sql/lock-timeout.js'
 import { type GrantedLock, type HoldResult, lockLost } from './create-locker.js'
 import { keepAlive } from './keep-alive.js'
@@ -200,12 +198,7 @@ export class PoolSession implements GrantedLock<{ readonly tx?: PgClient }> {
   }
 
   async #ping(): Promise<void> {
-    try {
-      if ((await this.#readPid()) !== this.#pid) throw this.#moved()
-    } catch (error) {
-      // The session is there. A savepoint may undo the failure; otherwise COMMIT will tell.
-      if (errorSqlState(asDriverError(error)) !== SQL_STATE.inFailedTransaction) throw error
-    }
+    if ((await this.#readPid()) !== this.#pid) throw this.#moved()
   }
 
   #moved(): LockNotSupportedError {
