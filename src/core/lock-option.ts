@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.js'
-import { parseFlag } from './option-checks.js'
+import { parseFlag, requireNumber } from './option-checks.js'
 
 /**
  * PostgreSQL's four row-lock strengths, strongest first.
@@ -104,10 +104,7 @@ export function parseLockOption(option: unknown, path = 'lock'): RowLock {
 
 /** @throws {InvalidOptionError} when `value` is not a whole number of milliseconds in PostgreSQL's range. */
 export function parseTimeout(value: unknown, path: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MAX_TIMEOUT) {
-    throw new InvalidOptionError(path, value, `a whole number of milliseconds from 1 to ${MAX_TIMEOUT}`)
-  }
-  return value
+  return requireNumber(value, path, { min: 1, max: MAX_TIMEOUT, unit: 'milliseconds' })
 }
 
 function parseStrength(value: unknown, path: string): LockStrength {

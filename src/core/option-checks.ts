@@ -16,16 +16,25 @@ export function assertKnownOptions(options: unknown, known: readonly string[], p
   }
 }
 
-/** @throws {InvalidOptionError} when `value` is neither undefined nor a finite number within the bounds. */
-export function parseNumber(
-  value: unknown,
-  path: string,
-  bounds: { readonly min: number; readonly max?: number; readonly whole?: boolean },
-): number | undefined {
-  if (value === undefined) return undefined
-  const { min, max = Number.MAX_SAFE_INTEGER, whole = true } = bounds
-  if (typeof value !== 'number' || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
-    throw new InvalidOptionError(path, value, `a ${whole ? 'whole ' : ''}number from ${min} to ${max}`)
+/** Which numbers are allowed. */
+export interface NumberBounds {
+  readonly min: number
+  /** Default: the largest safe integer. */
+  readonly max?: number
+  /** What it is a number of, for the message. */
+  readonly unit?: 'milliseconds'
+}
+
+/** @throws {InvalidOptionError} when `value` is neither undefined nor a whole number within the bounds. */
+export function parseNumber(value: unknown, path: string, bounds: NumberBounds): number | undefined {
+  return value === undefined ? undefined : requireNumber(value, path, bounds)
+}
+
+/** @throws {InvalidOptionError} when `value` is not a whole number within the bounds. */
+export function requireNumber(value: unknown, path: string, bounds: NumberBounds): number {
+  const { min, max = Number.MAX_SAFE_INTEGER, unit } = bounds
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw new InvalidOptionError(path, value, `a whole number ${unit ? `of ${unit} ` : ''}from ${min} to ${max}`)
   }
   return value
 }

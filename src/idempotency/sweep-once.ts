@@ -1,5 +1,4 @@
-import { InvalidOptionError } from '../core/errors.js'
-import { assertKnownOptions, parseNumber } from '../core/option-checks.js'
+import { assertKnownOptions, parseNumber, requireNumber } from '../core/option-checks.js'
 import { type OnceClient, type RecordTable, recordTableOf } from './idempotency-client.js'
 
 /** Options of `sweepOnce`. */
@@ -64,7 +63,8 @@ function sweepStatement({ name, operation, key, createdAt }: RecordTable): strin
 
 function parseOptions(options: SweepOnceOptions): Required<SweepOnceOptions> {
   assertKnownOptions(options, ['olderThan', 'limit'], 'options')
-  const olderThan = parseNumber(options.olderThan, 'olderThan', { min: 0, max: MAX_AGE })
-  if (olderThan === undefined) throw new InvalidOptionError('olderThan', olderThan, `a whole number from 0 to ${MAX_AGE}`)
-  return { olderThan, limit: parseNumber(options.limit, 'limit', { min: 1 }) ?? Number.MAX_SAFE_INTEGER }
+  return {
+    olderThan: requireNumber(options.olderThan, 'olderThan', { min: 0, max: MAX_AGE }),
+    limit: parseNumber(options.limit, 'limit', { min: 1 }) ?? Number.MAX_SAFE_INTEGER,
+  }
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { InvalidOptionError } from '../core/errors.js'
+import { requireNumber } from '../core/option-checks.js'
 import { isPlainObject } from '../extension/unique-where.js'
 
 // A hundred years: what PostgreSQL and Date can both add to the present.
@@ -7,10 +8,7 @@ const MAX_MILLISECONDS = 3_155_760_000_000
 
 /** @throws {InvalidOptionError} when `value` is not a number of milliseconds from `min` to a hundred years. */
 export function parseMilliseconds(value: unknown, path: string, min: 0 | 1): number {
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > MAX_MILLISECONDS) {
-    throw new InvalidOptionError(path, value, `a whole number of milliseconds from ${min} to ${MAX_MILLISECONDS}`)
-  }
-  return value as number
+  return requireNumber(value, path, { min, max: MAX_MILLISECONDS, unit: 'milliseconds' })
 }
 
 /** @throws {InvalidOptionError} when `where` is neither undefined nor an object; Prisma looks at what is in it. */

@@ -1,5 +1,4 @@
-import { InvalidOptionError } from '../core/errors.js'
-import { parseNumber } from '../core/option-checks.js'
+import { requireNumber } from '../core/option-checks.js'
 
 export { assertKnownOptions, parseText } from '../core/option-checks.js'
 
@@ -13,7 +12,5 @@ export function parseId(value: unknown, name: string): number {
 
 /** @throws {InvalidOptionError} when `value` is not a whole number from `min` to the column's limit. */
 export function parseCount(value: unknown, name: string, min: number): number {
-  const count = parseNumber(value, name, { min, max: MAX_INT })
-  if (count === undefined) throw new InvalidOptionError(name, value, `a whole number from ${min} to ${MAX_INT}`)
-  return count
+  return requireNumber(value, name, { min, max: MAX_INT })
 }
