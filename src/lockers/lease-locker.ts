@@ -9,6 +9,7 @@ import { Lease, type LeaseGrant } from './lease.js'
 import { LeaseTable } from './lease-table.js'
 import type { LockWait } from './lock-wait.js'
 import type { HeldLock, Locker, LockerOptions } from './locker.js'
+import { parseTtl } from './parse-ttl.js'
 
 /** Options of {@link leaseLocker}. */
 export interface LeaseLockerOptions {
@@ -48,8 +49,6 @@ export interface LeaseLocker extends Locker<HeldLease> {
   sweep(options?: SweepLeasesOptions): Promise<number>
 }
 
-const MIN_TTL = 100
-const MAX_TTL = 2 ** 31 - 1
 const MIN_AGE = 60_000
 const DAY = 86_400_000
 
@@ -125,8 +124,7 @@ function assertClient(prisma: RawQueryClient): void {
 
 function parseOptions(options: LeaseLockerOptions): Required<LeaseLockerOptions> {
   assertKnownOptions(options, ['ttl', 'model'], 'options')
-  const ttl = parseNumber(options.ttl, 'ttl', { min: MIN_TTL, max: MAX_TTL })
-  if (ttl === undefined) throw new InvalidOptionError('ttl', ttl, `given: a whole number from ${MIN_TTL} to ${MAX_TTL}`)
+  const ttl = parseTtl(options.ttl)
   const { model = 'Lease' } = options
   if (typeof model !== 'string') throw new InvalidOptionError('model', model, "a model's name")
   return { ttl, model }

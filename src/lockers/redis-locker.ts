@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.js'
 import { InvalidOptionError } from '../core/errors.js'
-import { assertKnownOptions, parseNumber } from '../core/option-checks.js'
+import { assertKnownOptions } from '../core/option-checks.js'
 import { askForLease } from './ask-for-lease.js'
 import { createLocker } from './create-locker.js'
 import { Lease, type LeaseGrant } from './lease.js'
@@ -8,6 +8,7 @@ import type { HeldLease } from './lease-locker.js'
 import type { LeaseAnswer, LeaseRequest, LeaseStore } from './lease-store.js'
 import type { LockWait } from './lock-wait.js'
 import type { Locker, LockerOptions } from './locker.js'
+import { parseTtl } from './parse-ttl.js'
 import { redisCommands, type RedisClient, type RedisCommands } from './redis-client.js'
 import { ReleaseFeed } from './redis-releases.js'
 import { ACQUIRE, RELEASE, RENEW } from './redis-scripts.js'
@@ -30,7 +31,6 @@ export interface RedisLocker extends Locker<HeldLease> {
   acquire(key: string, options?: LockerOptions): Promise<HeldLease>
 }
 
-const MIN_TTL = 100
 const MAX_TIMER = 2 ** 31 - 1
 const NOT_TEXT = /\p{Surrogate}/u
 
@@ -138,7 +138,7 @@ async function untilReleased(released: AbortSignal, remaining: number, ended: Ab
 
 function parseOptions(options: RedisLockerOptions): Required<RedisLockerOptions> {
   assertKnownOptions(options, ['ttl', 'prefix'], 'options')
-  const ttl = parseNumber(options.ttl ?? Number.NaN, 'ttl', { min: MIN_TTL, max: MAX_TIMER })!
+  const ttl = parseTtl(options.ttl)
   const { prefix = 'rowlock:' } = options
   if (typeof prefix !== 'string' || NOT_TEXT.test(prefix)) throw new InvalidOptionError('prefix', prefix, 'a string of well-formed Unicode')
   return { ttl, prefix }

@@ -54,6 +54,14 @@ test('a thousand bad inputs are refused when the locker is made', () => {
   )
 })
 
+test('a ttl that is left out is refused as what it is', () => {
+  for (const ttl of [undefined, null]) {
+    expect(() => redisLocker(client, { ttl } as unknown as RedisLockerOptions)).toThrow(
+      `Option \`ttl\` must be a whole number from 100 to 2147483647; ${ttl} was given.`,
+    )
+  }
+})
+
 test('the bounds of its options are allowed', () => {
   for (const options of [{ ttl: 100 }, { ttl: 2 ** 31 - 1 }, { ttl: 100, prefix: '' }, { ttl: 100, prefix: '🔒 {a}\0' }]) {
     expect(Object.keys(redisLocker(client, options))).toEqual(['acquire', 'withLock'])
