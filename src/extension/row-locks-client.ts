@@ -6,9 +6,13 @@ export interface RowLocksClient {
   $transactionWithRetry<R>(run: (tx: never) => Promise<R>, options?: TransactionOptions): Promise<R>
 }
 
-/** @throws {InvalidOptionError} when `db` is no client with `rowLocks()`. */
-export function assertRowLocksClient(db: unknown): asserts db is RowLocksClient {
-  if (typeof (db as Partial<RowLocksClient> | null | undefined)?.$transactionWithRetry !== 'function') {
-    throw new InvalidOptionError('db', db, 'a Prisma client extended with `rowLocks()`, or the `tx` of its transaction')
+/**
+ * @param argument What the caller's argument is called: `prisma`, or `db` if it may be a transaction's client.
+ * @throws {InvalidOptionError} when `client` is no client with `rowLocks()`.
+ */
+export function assertRowLocksClient(client: unknown, argument: 'db' | 'prisma' = 'db'): asserts client is RowLocksClient {
+  if (typeof (client as Partial<RowLocksClient> | null | undefined)?.$transactionWithRetry !== 'function') {
+    const orTx = argument === 'db' ? ', or the `tx` of its transaction' : ''
+    throw new InvalidOptionError(argument, client, `a Prisma client extended with \`rowLocks()\`${orTx}`)
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { assertKnownOptions } from '../core/option-checks.js'
+import { assertRowLocksClient } from '../extension/row-locks-client.js'
 import { schemaOfDelegate } from '../extension/row-locks.js'
 import { readSchemaModels, type SchemaModel } from '../extension/schema-model.js'
 import { delegateName, notFound } from '../extension/with-lock.js'
@@ -76,7 +77,7 @@ export function rowLocker<Client extends RowLockerClient>(
   model: ModelOfClient<Client>,
   options: RowLockerOptions = {},
 ): Locker<HeldRow<Client>> {
-  assertClient(prisma)
+  assertRowLocksClient(prisma, 'prisma')
   const client = prisma as unknown as TransactionalClient
   const schema = findModel(prisma, model)
   assertKnownOptions(options, [...HOLD_LIMIT_KEYS, 'by', 'strength'], 'options')
@@ -95,12 +96,6 @@ export function rowLocker<Client extends RowLockerClient>(
       })
     },
   })
-}
-
-function assertClient(prisma: unknown): void {
-  if (typeof (prisma as Partial<RowLockerClient> | null | undefined)?.$transactionWithRetry !== 'function') {
-    throw new InvalidOptionError('prisma', prisma, 'a Prisma client extended with `rowLocks()`')
-  }
 }
 
 function findModel(prisma: object, model: unknown): SchemaModel {
