@@ -3,8 +3,9 @@ import { guardedWrite, leaseLocker, type LeaseLocker } from 'rowlock/lockers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
-import { createClient, type TestClient } from '../../support/client.js'
+import type { TestClient } from '../../support/client.js'
 import { useDatabase, waitUntil, waitUntilSessionsBlocked } from '../../support/database.js'
+import { createLeasePair, expireLease } from '../../support/lockers/lease-pair.js'
 import { expectFree, expectRefused } from '../../support/lockers/locker-checks.js'
 import { expectRejection, useRejectionCheck } from '../../support/rejections.js'
 
@@ -15,14 +16,12 @@ let prisma: TestClient
 let locker: LeaseLocker
 let other: LeaseLocker
 beforeAll(() => {
-  ;({ prisma } = createClient(database))
-  locker = leaseLocker(prisma, { ttl: 30_000 })
-  other = leaseLocker(prisma, { ttl: 30_000 })
+  ;({ prisma, locker, other } = createLeasePair(database))
 })
 
 let keys = 0
 const newKey = () => `key ${++keys}`
-const expire = (key: string) => database.sql`UPDATE "Lease" SET "expiresAt" = clock_timestamp() - interval '1 ms' WHERE key = ${key}`
+const expire = (key: string) => expireLease(database, key)
 
 describe('guardedWrite', () => {
   test('lets the latest token pass, of a lease that is held, has expired or was released', async () => {

@@ -3,6 +3,7 @@ import { leaseLocker, type LeaseLocker } from 'rowlock/lockers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createClient, type TestClient } from '../../support/client.js'
 import { useDatabase, waitUntil } from '../../support/database.js'
+import { createLeasePair, expireLease } from '../../support/lockers/lease-pair.js'
 import { expectFree, expectRefused } from '../../support/lockers/locker-checks.js'
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js'
 import { expectRejection, useRejectionCheck } from '../../support/rejections.js'
@@ -14,9 +15,7 @@ let prisma: TestClient
 let locker: LeaseLocker
 let other: LeaseLocker
 beforeAll(() => {
-  ;({ prisma } = createClient(database))
-  locker = leaseLocker(prisma, { ttl: 30_000 })
-  other = leaseLocker(prisma, { ttl: 30_000 })
+  ;({ prisma, locker, other } = createLeasePair(database))
 })
 
 let keys = 0
@@ -29,8 +28,7 @@ function clientBeyond({ url }: TcpProxy): TestClient {
   return client.prisma
 }
 
-/** As if the holder had not renewed for longer than its ttl. */
-const expire = (key: string) => database.sql`UPDATE "Lease" SET "expiresAt" = clock_timestamp() - interval '1 ms' WHERE key = ${key}`
+const expire = (key: string) => expireLease(database, key)
 
 const rowOf = async (key: string) => {
   const [row] = await database.sql<{ token: bigint; owners: string[]; shared: boolean; left: number }[]>`
