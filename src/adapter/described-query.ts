@@ -60,7 +60,8 @@ function poolOf(adapter: SqlDriverAdapter): PgPool | undefined {
   return isOrdinary && pool === (adapter as PgAdapter).underlyingDriver?.() ? pool : undefined
 }
 
-type PlainConfig = QueryConfig & { readonly name: string }
+type Plain = string | number | bigint | boolean | null
+type PlainConfig = QueryConfig & { readonly name: string; readonly values: readonly Plain[] }
 
 /** Values of other types `pg` has its own ways to write. */
 const isPlain = (config: QueryConfig): config is PlainConfig =>
@@ -75,7 +76,7 @@ class DescribedQuery {
   callback!: (error: unknown, result?: Result) => void
   readonly name: string
   readonly text: string
-  readonly values: readonly unknown[]
+  readonly values: readonly Plain[]
   readonly #types: QueryConfig['types']
   readonly #rows: unknown[][] = []
   #fields: readonly Field[] | undefined
@@ -149,4 +150,4 @@ class DescribedQuery {
 const isParsed = ({ parsedStatements, submittedNamedStatements }: PgConnection, name: string) =>
   parsedStatements[name] !== undefined || submittedNamedStatements?.[name] !== undefined
 
-const toText = (value: unknown) => (value === null ? null : String(value))
+const toText = (value: Plain) => (value === null ? null : String(value))

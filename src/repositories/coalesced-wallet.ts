@@ -75,7 +75,7 @@ type Outcome = PromiseSettledResult<Result>
  * ```
  */
 export function createWallet(prisma: Client, options: WalletOptions = {}): Wallet {
-  assertRowLocksClient(prisma)
+  assertRowLocksClient(prisma, 'prisma')
   assertKnownOptions(options, ['coupons', 'coalesce'], 'options')
   const { coalesce: together, ...creditOptions } = options
   const coupons = parseCouponTable(options.coupons)

@@ -109,7 +109,11 @@ async function change(
   values: readonly [name: string, count: number],
   run: (tx: Tx) => Promise<CompanyRow>,
 ): Promise<CountResult> {
-  const { name, count } = await runOperation(db, { run, runAtOnce: () => runOneStatement<CompanyRow>(db, template, values) })
+  const { name, count } = await runOperation(db, {
+    row: ['Company', values[0]],
+    run,
+    runAtOnce: () => runOneStatement<CompanyRow>(db, template, values),
+  })
   return { company: name, count }
 }
 

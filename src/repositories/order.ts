@@ -53,6 +53,7 @@ type Tx = RepositoryTransaction<'user' | 'order'>
 export async function placeOrder(db: RepositoryClient<'user' | 'order'>, input: PlaceOrderInput): Promise<PlaceOrderResult> {
   const request = parseRequest(input)
   const order = await runOperation(db, {
+    row: ['User', request.userId],
     run: (tx) => runPlaceOrder(tx, request),
     runAtOnce: () => runOneStatement<OrderRow>(db, PLACE_ORDER, [request.userId, request.orderId, request.amount]),
     repeatable: true,

@@ -1,7 +1,8 @@
 import { IdempotencyConflictError } from '../core/errors.js'
 import { assertRowLocksClient, type RowLocksClient } from '../extension/row-locks-client.js'
-import { digestOf, once } from '../idempotency/once.js'
+import { digestOf, once, type OnceOptions } from '../idempotency/once.js'
 import { runUntilKnown } from '../idempotency/run-until-known.js'
+import { type GateOptions, parseGate, passGate } from '../transaction/gate.js'
 import { refuseNesting } from '../transaction/run-transaction.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import { RepositoryError } from './errors.js'
@@ -9,6 +10,8 @@ import type { RepositoryClient, RepositoryTransaction } from './repository-clien
 
 /** An operation in its two forms, which must leave the same. */
 export interface Operation<R> {
+  /** The row that it waits for, if all of its kind do; undefined when each takes another one. */
+  readonly row: Row | undefined
   /** In a transaction, under the row's lock. */
   readonly run: (tx: RepositoryTransaction) => Promise<R>
   /** As one statement, if all goes well; undefined when nothing was changed and `run` has to say why. */
@@ -17,8 +20,12 @@ export interface Operation<R> {
   readonly repeatable?: boolean
 }
 
+/** A model and a value that tells its row. */
+export type Row = readonly [model: string, value: string | number]
+
 /** An operation that carries an idempotency key. */
 export interface IdempotentOperation<R> {
+  readonly row: Row
   readonly name: string
   readonly key: string
   /** What must be the same under the same key, as text. */
@@ -34,21 +41,36 @@ export interface IdempotentOperation<R> {
  *
  * @throws {InvalidOptionError} when `db` is no client with `rowLocks()`.
  */
-export async function runOperation<R>(db: unknown, { run, runAtOnce, repeatable = false }: Operation<R>): Promise<R> {
+export async function runOperation<R>(db: unknown, { row, run, runAtOnce, repeatable = false }: Operation<R>): Promise<R> {
   assertRowLocksClient(db)
   if (joins(db)) return run(db as unknown as RepositoryTransaction)
-  const runAlone = async () => (await runAtOnce()) ?? db.$transactionWithRetry(run)
+  const gate = row && gateOf(row)
+  const runAlone = async () => (await atGate(db, gate, runAtOnce)) ?? db.$transactionWithRetry(run, { gate })
   return repeatable ? runUntilKnown(runAlone, isRefusal) : runAlone()
 }
 
 /** As {@link runOperation}, once per key: {@link once} has the last word. */
-export async function runOperationOnce<R>(db: unknown, { name, key, input, run, runAtOnce }: IdempotentOperation<R>): Promise<R> {
+export async function runOperationOnce<R>(db: unknown, { row, name, key, input, run, runAtOnce }: IdempotentOperation<R>): Promise<R> {
   assertRowLocksClient(db)
-  const runOnce = () => once(db as RepositoryClient, key, input, run as (tx: unknown) => Promise<R>, { operation: name })
-  if (joins(db)) return runOnce()
+  const runOnce = (options: OnceOptions) =>
+    once(db as RepositoryClient, key, input, run as (tx: unknown) => Promise<R>, { ...options, operation: name })
+  if (joins(db)) return runOnce({})
   const digest = digestOf(input)
+  const gate = gateOf(row)
   // A statement whose answer was lost may still wait in the server for a lock, and succeed after a refusal.
-  return runUntilKnown(async () => (await runAtOnce(digest)) ?? runOnce(), isConflict)
+  return runUntilKnown(async () => (await atGate(db, gate, () => runAtOnce(digest))) ?? runOnce({ gate }), isConflict)
+}
+
+/**
+ * Callers of one row that all wait in the server would take every connection of the pool. Of this many
+ * one works, and the next ones are on their way.
+ */
+const AT_ONCE = 4
+
+const gateOf = (row: Row): GateOptions => ({ key: ['rowlock', ...row], width: AT_ONCE })
+
+function atGate<R>(db: object, gate: GateOptions | undefined, run: () => Promise<R>): Promise<R> {
+  return gate ? passGate(db, parseGate(gate), run) : run()
 }
 
 /** Whether `db` is a transaction to be joined, and not a client for an operation of its own. */

@@ -77,6 +77,7 @@ export async function signIn(
 ): Promise<SignInResult> {
   const request = parseRequest(input, options)
   return runOperation(db, {
+    row: ['ReadingQuota', request.userId],
     run: (tx) => runSignIn(tx, request),
     runAtOnce: () => signInAtOnce(db, request),
   })

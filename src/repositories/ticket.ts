@@ -81,6 +81,7 @@ export async function findTickets(db: RepositoryClient<'event' | 'ticket'>, inpu
 export async function buyTicket(db: RepositoryClient<'user' | 'event' | 'ticket'>, input: BuyTicketInput): Promise<BuyTicketResult> {
   const { eventId, userId } = parseInput(input)
   return runOperation(db, {
+    row: ['Event', eventId],
     run: (tx) => runBuyTicket(tx, eventId, userId),
     runAtOnce: () => buyTicketAtOnce(db, eventId, userId),
   })
@@ -138,6 +139,8 @@ async function lockEvent(tx: Tx, eventId: number): Promise<EventRow> {
 export async function buyAnyTicket(db: RepositoryClient<'user' | 'event' | 'ticket'>, input: BuyTicketInput): Promise<BuyAnyTicketResult> {
   const { eventId, userId } = parseInput(input)
   return runOperation(db, {
+    // Each takes the next seat that nobody has locked.
+    row: undefined,
     run: (tx) => runBuyAnyTicket(tx, eventId, userId),
     runAtOnce: async () => {
       const ticket = await runOneStatement<TicketRow>(db, BUY_ANY_TICKET, [eventId, userId])

@@ -193,7 +193,8 @@ async function runWithdraw(tx: Tx, { userId, amount }: Movement): Promise<Withdr
 }
 
 function moved(news: EntryNews, kind: WalletEntryRow['kind'], amount: Decimal): WithdrawResult {
-  return { balance: news.balance, entry: { ...news, kind, amount } }
+  const { id, walletId, balance, createdAt } = news
+  return { balance, entry: { id, walletId, kind, amount, balance, createdAt } }
 }
 
 function lockWallet(tx: Tx, userId: number): PromiseLike<WalletRow | null> {
@@ -225,8 +226,9 @@ function runMovement<R>(
   { userId, amount, idempotencyKey: key }: Movement,
   { run, runAtOnce }: Forms<R>,
 ): Promise<R> {
-  if (key === undefined) return runOperation(db, { run, runAtOnce })
-  return runOperationOnce(db, { name, key, input: inputOf({ userId, amount }), run, runAtOnce: (digest) => runAtOnce(key, digest) })
+  const row = ['Wallet', userId] as const
+  if (key === undefined) return runOperation(db, { row, run, runAtOnce })
+  return runOperationOnce(db, { row, name, key, input: inputOf({ userId, amount }), run, runAtOnce: (digest) => runAtOnce(key, digest) })
 }
 
 /** What must be the same under the same key. */

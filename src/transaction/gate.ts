@@ -2,6 +2,7 @@ import { InvalidOptionError } from '../core/errors.js'
 import { KeyedSemaphore, type Release } from '../core/keyed-semaphore.js'
 import { assertKnownOptions, parseNumber } from '../core/option-checks.js'
 import { type AdvisoryLockKey, encodeKey } from '../sql/advisory-lock-key.js'
+import { originalClient } from './transaction-client.js'
 
 /** A gate by its key, with a width of its own. */
 export interface GateOptions {
@@ -59,9 +60,9 @@ const DEFAULT_WIDTH = 2
 const gates = new WeakMap<object, KeyedSemaphore>()
 
 /** The gates of a client, which must be the one before any `$extends`: that is who has the pool. */
-export function gatesOf(originalClient: object): KeyedSemaphore {
-  const known = gates.get(originalClient) ?? new KeyedSemaphore(WHOLE)
-  gates.set(originalClient, known)
+export function gatesOf(original: object): KeyedSemaphore {
+  const known = gates.get(original) ?? new KeyedSemaphore(WHOLE)
+  gates.set(original, known)
   return known
 }
 
@@ -70,11 +71,23 @@ export function gatesOf(originalClient: object): KeyedSemaphore {
  *
  * @throws The signal's reason when it is aborted before.
  */
-export function enterGate(originalClient: object, { key, share }: GateSettings, signal: AbortSignal | undefined): Promise<Release> {
-  return gatesOf(originalClient).acquire(key, share, signal)
+export function enterGate(client: object, { key, share }: GateSettings, signal?: AbortSignal): Promise<Release> {
+  return gatesOf(originalClient(client)).acquire(key, share, signal)
+}
+
+/** Runs `run` when its turn at the gate has come. */
+export async function passGate<R>(client: object, gate: GateSettings, run: () => Promise<R>): Promise<R> {
+  const leave = await enterGate(client, gate)
+  try {
+    return await run()
+  } finally {
+    leave()
+  }
 }
 
 /** @throws {InvalidOptionError} for a key or width that is not allowed. */
+export function parseGate(gate: Gate): GateSettings
+export function parseGate(gate: Gate | undefined): GateSettings | undefined
 export function parseGate(gate: Gate | undefined): GateSettings | undefined {
   if (gate === undefined) return undefined
   if (isKey(gate)) return gateSettings(encodeKey(gate, 'gate'))

@@ -5,7 +5,7 @@ import type { Release } from '../core/keyed-semaphore.js'
 import { assertFunction } from '../core/option-checks.js'
 import { enterGate } from './gate.js'
 import { TransactionAttempt } from './transaction-attempt.js'
-import { isTransactionClient, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
+import { isTransactionClient, originalClient, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
 import { parseTransactionOptions, type RetryOptions, type TransactionOptions, type TransactionSettings } from './transaction-options.js'
 
 /** What a transaction function is told about its run. */
@@ -44,7 +44,7 @@ export async function runTransaction<Tx, R>(
   for (let attempt = 1; ; attempt++) {
     settings.signal?.throwIfAborted()
     const queued = clock.now()
-    const leave = settings.gate && (await enterGate(originalClient(client), settings.gate, settings.signal))
+    const leave = settings.gate && (await enterGate(client, settings.gate, settings.signal))
     // The deadline is for trying, and who queues has not begun to.
     started += clock.now() - queued
     try {
@@ -108,11 +108,6 @@ function isInside(client: unknown, scope: Scope | undefined): boolean {
 /** A task that `fn` left behind keeps its scopes, which may be over. */
 function innermostOpen(scope: Scope | undefined): Scope | undefined {
   return scope === undefined || scope.open ? scope : innermostOpen(scope.outer)
-}
-
-/** The client before any `$extends`: all its descendants share one pool. */
-function originalClient(client: object): object {
-  return (client as { _originalClient?: object })._originalClient ?? client
 }
 
 /** An extension's own `$transaction` may open others first, or from another one's context. */

@@ -23,3 +23,8 @@ export function isTransactionClient(client: unknown): boolean {
   const scope = (client as { [TRANSACTION_SCOPE]?: { kind?: unknown } } | null | undefined)?.[TRANSACTION_SCOPE]
   return scope?.kind === 'nested'
 }
+
+/** The client before any `$extends`: all its descendants share one pool. */
+export function originalClient(client: object): object {
+  return (client as { _originalClient?: object })._originalClient ?? client
+}
