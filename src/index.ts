@@ -3,7 +3,7 @@ export { rowLocks } from './extension/row-locks.js'
 export type { WithLockOptions } from './extension/with-lock.js'
 export { directQuery, type DirectStatement } from './extension/direct-query.js'
 export { lockInOrder, type RowToLock } from './extension/lock-in-order.js'
-export type { Lockable, RowLocksExtension, RowLocksExtensionArgs } from './extension/extension-types.js'
+export type { Committing, CommittingClient, Lockable, RowLocksExtension, RowLocksExtensionArgs } from './extension/extension-types.js'
 export type { AdvisoryLockOptions } from './extension/advisory-lock.js'
 export { type AdvisoryLockKey, advisoryLockKey } from './sql/advisory-lock-key.js'
 export type { LockAndWait, LockOption, LockOrFail, LockOrSkip, LockStrength, LockWithin } from './core/lock-option.js'
@@ -13,7 +13,9 @@ export type { TransactionClientOf } from './transaction/transaction-client.js'
 export type { Gate, GateOptions, RowGate } from './transaction/gate.js'
 export type { IsolationLevel, RetryableErrorCode, RetryEvent, RetryOptions, TransactionOptions } from './transaction/transaction-options.js'
 export {
+  AlreadyCommittedError,
   AmbiguousCommitError,
+  CommitNotSupportedError,
   ConnectionLostError,
   DeadlockError,
   IdempotencyConflictError,

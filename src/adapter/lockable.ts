@@ -1,10 +1,12 @@
 import { InvalidOptionError, LockOutsideTransactionError } from '../core/errors.js'
 import { parseFlag } from '../core/option-checks.js'
-import { errorSqlState } from '../core/error-sql-state.js'
+import { driverErrorCause, errorSqlState } from '../core/error-sql-state.js'
 import { SQL_STATE } from '../core/sql-state.js'
+import { requiringRow, saysNoRow } from '../sql/required-row.js'
 import type { SqlDriverAdapter, SqlDriverAdapterFactory, SqlQuery, SqlResultSet, Transaction } from './driver-adapter.js'
 import { withDescribedQueries } from './described-query.js'
 import { setDirectRoute } from './direct-route.js'
+import { assertIsWrite, type LastCall } from './last-call.js'
 import { startTransaction } from './late-begin.js'
 import { findLockRequest, type LockRequest } from './lock-request.js'
 import { lockersStatement, runLockedStatement } from './locked-statement.js'
@@ -138,7 +140,8 @@ class LockableAdapter implements SqlDriverAdapter {
     const opening = findTransactionOpening()
     if (!opening) return new LockableTransaction(await this.#inner.startTransaction(...args), state, this.#repeated)
     const limits = { lockTimeout: opening.lockTimeout, onPid: (pid: number) => (state.pid = pid) }
-    const { transaction, limited } = await startTransaction(this.#inner, args[0], limits)
+    const { transaction, limited, sendWithCommit } = await startTransaction(this.#inner, args[0], limits)
+    state.sendWithCommit = sendWithCommit
     if (limited) opening.state = state
     return new LockableTransaction(transaction, state, this.#repeated)
   }
@@ -157,6 +160,8 @@ class LockableAdapter implements SqlDriverAdapter {
     return (this.#inner as { underlyingDriver?: () => unknown }).underlyingDriver?.()
   }
 }
+
+const NO_ROWS: SqlResultSet = { columnNames: [], columnTypes: [], rows: [] }
 
 class LockableTransaction implements Transaction {
   readonly provider
@@ -177,13 +182,17 @@ class LockableTransaction implements Transaction {
 
   async queryRaw(query: SqlQuery): Promise<SqlResultSet> {
     offerTransactionState(query.sql, this.#state)
+    const last = this.#lastCall()
+    if (last) return this.#queryLast(query, last)
     const request = findLockRequest(query.args.at(-1))
     return this.#state.run(() => (request ? this.#queryLocked(query, request) : this.#send(query)))
   }
 
   async executeRaw(query: SqlQuery): Promise<number> {
     const statement = () => this.#inner.executeRaw(query)
-    if (query.sql === 'COMMIT' || query.sql === 'ROLLBACK') return this.#state.end(statement, query.sql === 'COMMIT')
+    if (query.sql === 'COMMIT' || query.sql === 'ROLLBACK') return (await this.#state.end(statement, query.sql === 'COMMIT')) ?? 0
+    const last = this.#lastCall()
+    if (last) return this.#runLast(query, last, (final) => this.#inner.executeRaw(final))
     return this.#state.run(() => this.#noting(query, statement))
   }
 
@@ -198,20 +207,49 @@ class LockableTransaction implements Transaction {
   }
 
   async createSavepoint(name: string): Promise<void> {
-    await this.#state.run(async () => this.#inner.createSavepoint?.(name))
+    await this.#state.openSavepoint(name, async () => this.#inner.createSavepoint?.(name))
   }
 
   async rollbackToSavepoint(name: string): Promise<void> {
     await this.#inner.rollbackToSavepoint?.(name)
     this.#state.abortedBy = undefined
+    this.#state.closeSavepoint(name)
   }
 
   async releaseSavepoint(name: string): Promise<void> {
     await this.#state.run(async () => this.#inner.releaseSavepoint?.(name))
+    this.#state.closeSavepoint(name)
   }
 
   #send(query: SqlQuery): Promise<SqlResultSet> {
     return this.#noting(query, () => this.#inner.queryRaw(query))
+  }
+
+  /** The last call, when the statement that arrives now is its: nothing else is sent from when it is made. */
+  #lastCall(): LastCall | undefined {
+    const { lastCall } = this.#state
+    return lastCall?.sent === false ? lastCall : undefined
+  }
+
+  async #queryLast(query: SqlQuery, last: LastCall): Promise<SqlResultSet> {
+    try {
+      return await this.#runLast(query, last, (final) => this.#inner.queryRaw(final))
+    } catch (error) {
+      // Of no row Prisma itself makes the error that it always makes of it.
+      if (saysNoRow(driverErrorCause(error)?.['originalMessage'])) return NO_ROWS
+      throw error
+    }
+  }
+
+  async #runLast<T>(query: SqlQuery, last: LastCall, send: (query: SqlQuery) => Promise<T>): Promise<T> {
+    const { sendWithCommit } = this.#state
+    try {
+      assertIsWrite(query.sql)
+    } catch (error) {
+      throw refuse(last, error as Error)
+    }
+    const final = last.requiresRow ? { ...query, sql: requiringRow(query.sql) } : query
+    return this.#state.runLast(last, (report) => sendWithCommit!(() => this.#noting(final, () => send(final)), report))
   }
 
   /** A statement that fails by its name has aborted the transaction; run again, it has none. */
@@ -256,7 +294,7 @@ function outsideTransaction(): LockOutsideTransactionError {
 }
 
 /** Leaves the refusal on the request: Prisma rewrites errors that carry a `code`. */
-function refuse(request: LockRequest, error: Error): Error {
+function refuse(request: LockRequest | LastCall, error: Error): Error {
   request.refusal = error
   return error
 }

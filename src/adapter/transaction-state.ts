@@ -1,5 +1,9 @@
 import { classifyFailedCommit } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
+import { CommitNotSupportedError } from '../core/errors.js'
+import { cameBehind, commitAfterFailure, disturbed, type LastCall, newCommitReport } from './last-call.js'
+import type { SendWithCommit } from './late-begin.js'
+import type { CommitReport } from './piped-query.js'
 import type { SideConnection } from './side-connection.js'
 
 /**
@@ -10,6 +14,8 @@ import type { SideConnection } from './side-connection.js'
  * open, aborted ──COMMIT sent──▶ committing ──answer──▶ committed   (an aborted one is rolled back)
  *                                           └─error──▶ unresolved
  * ```
+ *
+ * COMMIT is sent by Prisma, or goes along with the statement of the {@link LastCall}; Prisma's own is then not sent.
  *
  * PostgreSQL answers COMMIT on an aborted transaction with a silent ROLLBACK, and a connection that
  * dies while committing leaves the outcome open: both must be known to report the truth.
@@ -30,8 +36,18 @@ export class TransactionState {
   closedBy: Error | undefined
   /** A cancel on its way to the server; the connection must not be reused before it has landed. */
   cancelling: Promise<unknown> | undefined
+  /** How the driver sends COMMIT along with a statement; undefined where it cannot. */
+  sendWithCommit: SendWithCommit | undefined
+  /** Why no call may commit, as whoever gave the transaction away still has something to write in it. */
+  keptOpenFor: string | undefined
+  /** The call with `commit: true`, from when it is made; never undefined again once COMMIT may have arrived. */
+  lastCall: LastCall | undefined
   readonly #failures = new WeakSet<object>()
+  readonly #savepoints = new Set<string>()
   #running = 0
+  #calls = 0
+  /** Settled when the last call is answered. */
+  #lastAnswer: Promise<void> | undefined
 
   constructor(side?: SideConnection) {
     this.side = side
@@ -47,9 +63,69 @@ export class TransactionState {
     return typeof error === 'object' && error !== null && this.#failures.has(error)
   }
 
+  /** Whether Prisma has sent COMMIT: there is nothing left to cancel, only an answer to wait for. */
+  get isClosing(): boolean {
+    return this.commit !== 'not sent' && this.lastCall === undefined
+  }
+
+  /** Whether the transaction was committed while `fn` was still running. */
+  get committedByCall(): boolean {
+    return this.commit === 'done' && this.lastCall !== undefined
+  }
+
+  /** Runs a call of the client, unless it comes behind the last one. A call may take several statements. */
+  async call<T>(run: () => Promise<T>): Promise<T> {
+    if (this.lastCall) throw cameBehind(this.lastCall)
+    this.#calls++
+    try {
+      return await run()
+    } finally {
+      this.#calls--
+    }
+  }
+
+  /**
+   * Makes the call that is under way the last one.
+   *
+   * @throws {CommitNotSupportedError} when it cannot be.
+   */
+  announceLastCall(requiresRow: boolean): LastCall {
+    const why = this.#whyNotLast()
+    if (why !== undefined) throw new CommitNotSupportedError(`\`commit: true\` was refused and nothing was sent: ${why}.`)
+    return (this.lastCall = { requiresRow, sent: false, disturbed: false, refusal: undefined })
+  }
+
+  #whyNotLast(): string | undefined {
+    if (!this.sendWithCommit) return 'the driver cannot send two statements at once, as `pg` by way of `@prisma/adapter-pg` can'
+    if (this.keptOpenFor !== undefined) return this.keptOpenFor
+    if (this.#savepoints.size > 0) return 'a nested `$transaction` is open, and COMMIT would end the outer one too'
+    if (this.#calls > 1 || this.busy) return 'other calls of the transaction are under way; await them first'
+    return undefined
+  }
+
+  /** Leaves a last call that has committed nothing: the transaction is ended as ever. */
+  forgetLastCall(): void {
+    if (this.commit === 'not sent') this.lastCall = undefined
+  }
+
   /** Runs a statement and remembers a failure, which aborts the whole transaction. */
   async run<T>(statement: () => Promise<T>): Promise<T> {
     if (this.closedBy) throw this.closedBy
+    if (this.lastCall) throw (this.lastCall.refusal = cameBehind(this.lastCall))
+    return this.#run(statement)
+  }
+
+  /** Opens a savepoint, inside which no call may commit. */
+  async openSavepoint(name: string, statement: () => Promise<void>): Promise<void> {
+    await this.run(statement)
+    this.#savepoints.add(name)
+  }
+
+  closeSavepoint(name: string): void {
+    this.#savepoints.delete(name)
+  }
+
+  async #run<T>(statement: () => Promise<T>): Promise<T> {
     this.#running++
     try {
       const result = await statement()
@@ -66,9 +142,38 @@ export class TransactionState {
     }
   }
 
-  /** Runs COMMIT or ROLLBACK once no cancel can hit the connection's next user. */
-  async end<T>(statement: () => Promise<T>, isCommit: boolean): Promise<T> {
+  /** Runs the statement of the last call with COMMIT behind it, and remembers what became of the COMMIT. */
+  runLast<T>(last: LastCall, statement: (report: CommitReport) => Promise<T>): Promise<T> {
+    const answer = this.#runLast(last, statement)
+    this.#lastAnswer = answer.then(ignore, ignore)
+    return answer
+  }
+
+  async #runLast<T>(last: LastCall, statement: (report: CommitReport) => Promise<T>): Promise<T> {
+    if (this.closedBy) throw this.closedBy
+    if (last.disturbed || this.busy) throw (last.refusal = disturbed())
+    last.sent = true
+    this.commit = 'sent'
+    const report = newCommitReport()
+    try {
+      const result = await this.#run(() => statement(report))
+      if (report.sent && report.tag !== 'COMMIT') throw new Error(`PostgreSQL answered COMMIT with ${report.tag}.`)
+      this.commit = report.sent ? 'done' : 'not sent'
+      return result
+    } catch (error) {
+      this.commit = commitAfterFailure(report, error)
+      throw this.commit === 'sent' ? (this.commitError = explainFailedCommit(error)) : error
+    }
+  }
+
+  /** Runs COMMIT or ROLLBACK once no cancel can hit the connection's next user; not when a call has done it. */
+  async end<T>(statement: () => Promise<T>, isCommit: boolean): Promise<T | undefined> {
     await this.cancelling
+    await this.#lastAnswer
+    if (this.lastCall?.sent && this.commit !== 'not sent') {
+      if (isCommit && this.commit === 'sent') throw this.commitError
+      return undefined
+    }
     if (!isCommit) return statement()
     this.commit = 'sent'
     try {
@@ -81,6 +186,8 @@ export class TransactionState {
     }
   }
 }
+
+const ignore = () => undefined
 
 /**
  * Here alone is it known whether a connection died before COMMIT or in the middle of it, for every

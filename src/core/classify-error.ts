@@ -81,10 +81,14 @@ export function classifyError(error: unknown, context: ErrorContext = {}): RowLo
  * was dead before, or, when the connection died in between, an outcome that nobody here knows.
  */
 export function classifyFailedCommit(error: unknown): RowLockError | undefined {
+  if (isAnswered(error) || wasNeverSent(error)) return classifyError(error)
+  return ambiguousCommit('', { cause: error, sqlState: errorSqlState(error) })
+}
+
+/** Whether it is the server that has refused the statement, on a connection that lives on. */
+export function isAnswered(error: unknown): boolean {
   const sqlState = errorSqlState(error)
-  const answered = sqlState !== undefined && !endsConnection(sqlState)
-  if (answered || wasNeverSent(error)) return classifyError(error)
-  return ambiguousCommit('', { cause: error, sqlState })
+  return sqlState !== undefined && !endsConnection(sqlState)
 }
 
 /** The row asked for, as it goes into a message: short, and never an error of its own. */

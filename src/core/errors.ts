@@ -15,6 +15,8 @@ export type RowLockErrorCode =
   | 'POOL_TIMEOUT'
   | 'CONNECTION_LOST'
   | 'AMBIGUOUS_COMMIT'
+  | 'ALREADY_COMMITTED'
+  | 'COMMIT_NOT_SUPPORTED'
   | 'RETRY_EXHAUSTED'
   | 'LOCK_OUTSIDE_TRANSACTION'
   | 'LOCK_NOT_APPLIED'
@@ -158,6 +160,24 @@ export class ConnectionLostError extends RowLockError {
  */
 export class AmbiguousCommitError extends RowLockError {
   readonly code = 'AMBIGUOUS_COMMIT'
+  readonly retryable = false
+}
+
+/**
+ * The transaction was committed by a call with `commit: true`, and what came after it failed: `cause` says how.
+ * Nothing was rolled back. Never retried by itself: what the transaction wrote is there.
+ */
+export class AlreadyCommittedError extends RowLockError {
+  readonly code = 'ALREADY_COMMITTED'
+  readonly retryable = false
+}
+
+/**
+ * `commit: true` stands where the call cannot be sent together with COMMIT, or a call came after one that has it,
+ * which must be the last of its transaction. Nothing was sent.
+ */
+export class CommitNotSupportedError extends RowLockError {
+  readonly code = 'COMMIT_NOT_SUPPORTED'
   readonly retryable = false
 }
 

@@ -20,10 +20,56 @@ export interface Lockable {
   lock?: LockOption
 }
 
+/** What a write takes with `rowLocks()`: Prisma's own arguments, and whether it is the last of its transaction. */
+export interface Committing {
+  /**
+   * Sends COMMIT together with this call, in one round trip: for the last call of a transaction of
+   * `$transactionWithRetry` or `withLock`. When the statement fails, nothing is committed. When the call is
+   * answered, the transaction is committed and its locks are released; what `fn` throws after it is an
+   * `AlreadyCommittedError` and not retried, and further calls are refused. Default: false.
+   *
+   * Refused with a `CommitNotSupportedError`, and nothing sent, when the call takes more than one statement (relations in
+   * `data`, `select` or `include`), when others are under way or begin before it is sent, in a nested `$transaction`, and with
+   * another driver than `pg` by way of `@prisma/adapter-pg`.
+   *
+   * @example
+   * ```ts
+   * await prisma.$transactionWithRetry(async (tx) => {
+   *   await tx.wallet.update({ where: { userId: 1 }, data: { balance: { decrement: 5 } } })
+   *   await tx.company.update({ where: { name: 'Acme' }, data: { count: { increment: 1 } }, commit: true })
+   * })
+   * ```
+   * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+   */
+  commit?: boolean
+}
+
 type Find = 'findUnique' | 'findUniqueOrThrow' | 'findFirst' | 'findFirstOrThrow' | 'findMany'
 
 /** What every model of a Prisma client says about itself. */
 export type Model = { [K: symbol]: { types: { operations: any; payload: any } } }
+
+type Write = 'create' | 'createMany' | 'createManyAndReturn' | 'update' | 'updateMany' | 'updateManyAndReturn' | 'delete' | 'deleteMany'
+
+type WriteArgs<T extends Model, Operation extends Write> = T[symbol]['types']['operations'][Operation]['args'] & Committing
+
+/** Never there: the model as it was, which has the alias that {@link ResultOf} needs. */
+declare const DELEGATE: unique symbol
+
+/**
+ * The writes of a model with `commit`. In front of Prisma's own, which stay as they are: methods that ask for
+ * the type of their `this` would no longer be assignable to an interface that a caller has written for them.
+ */
+type CommittingModel<T extends Model> = { readonly [DELEGATE]?: T } & {
+  [Operation in Write]: <A = WriteArgs<T, Operation>>(
+    args: Types.Utils.Exact<A, WriteArgs<T, Operation>> & RefuseInclude<A> & { commit: boolean },
+  ) => ResultOf<T, A, Operation, never>
+}
+
+/** A transaction client whose writes take `commit`, as `$transactionWithRetry` and `withLock` pass it. */
+export type CommittingClient<Tx> = {
+  [K in keyof Tx as Tx[K] extends Model ? K : never]: Tx[K] extends Model ? CommittingModel<Tx[K]> & Tx[K] : never
+} & Tx
 
 type FindArgs<T extends Model, Operation extends Find> = T[symbol]['types']['operations'][Operation]['args'] & Lockable
 
@@ -35,18 +81,29 @@ type RefuseDistinct<A> = A extends { lock: {}; distinct: {} }
   ? { distinct: 'distinct cannot be combined with lock: PostgreSQL cannot lock the rows of a DISTINCT query' }
   : unknown
 
+/** Says in a sentence, at the wrong property, what cannot be sent with COMMIT. */
+type RefuseInclude<A> = A extends { commit: true; include: {} }
+  ? { include: 'include cannot be combined with commit: related rows are read by further statements' }
+  : unknown
+
 /** `Exact` lets `{}` pass where a `where` is needed. */
 type Named = { where: {} }
 
 // Only the alias by which Prisma names a model's type leads back to what the model was made from: the
 // fields that the client omits everywhere, its fluent API and its other extensions. TypeScript finds it
 // by name, and infers `PropertyKey` when a type has lost it, such as an intersection with a model.
-export type ResultOf<T extends Model, A, Operation extends Find, Null> =
+type ResultOfDelegate<T extends Model, A, Operation extends Find | Write, Null> =
   T extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
     ? PropertyKey extends M
       ? Types.Public.PrismaPromise<Types.Public.Result<T, A, Operation>>
       : Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, Operation, Null>
     : never
+
+/** The model itself, of one of a transaction client whose writes take `commit`. */
+export type DelegateOf<T> = T extends { readonly [DELEGATE]?: infer D extends Model } ? (Model extends D ? T : D) : T
+
+export type ResultOf<T extends Model, A, Operation extends Find | Write, Null> =
+  DelegateOf<T> extends infer D extends Model ? ResultOfDelegate<D, A, Operation, Null> : never
 
 type WithLockArgs<T extends Model> = Omit<FindArgs<T, 'findFirstOrThrow'>, 'where' | 'distinct'> & {
   where: FindArgs<T, 'findUniqueOrThrow'>['where'] | NonNullable<FindArgs<T, 'findFirstOrThrow'>['where']>
@@ -108,7 +165,7 @@ type LockableModel = {
   withLock: () => <T extends Model, R, A = WithLockArgs<T>>(
     this: T,
     args: Types.Utils.Exact<A, WithLockArgs<T>> & Named,
-    run: (row: Awaited<ResultOf<T, A, 'findFirstOrThrow', never>>, tx: TransactionClientOfModel<T>) => Promise<R>,
+    run: (row: Awaited<ResultOf<T, A, 'findFirstOrThrow', never>>, tx: CommittingClient<TransactionClientOfModel<T>>) => Promise<R>,
     options?: WithLockOptions,
   ) => Promise<R>
 }
@@ -132,6 +189,7 @@ type LockableClient = {
    * @throws {PoolTimeoutError} when no connection came free within `maxWait`.
    * @throws {StatementTimeoutError} when the server cancelled a statement.
    * @throws {AmbiguousCommitError} when the connection died while committing.
+   * @throws {AlreadyCommittedError} when `fn` failed, or an attempt ended, after a call with `commit: true`.
    * @throws {LockNotSupportedError} inside another transaction, or without `lockable()` on the adapter.
    * @throws {InvalidOptionError} for an option outside its range.
    * @throws The signal's reason when `signal` is aborted, and whatever `fn` throws.
@@ -145,7 +203,7 @@ type LockableClient = {
    */
   $transactionWithRetry: () => <Client, R>(
     this: Client,
-    fn: TransactionFunction<TransactionClientOf<Client>, R>,
+    fn: TransactionFunction<CommittingClient<TransactionClientOf<Client>>, R>,
     options?: TransactionOptions,
   ) => Promise<R>
 

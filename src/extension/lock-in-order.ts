@@ -2,6 +2,7 @@ import type { Types } from '@prisma/client/runtime/client'
 import { InvalidOptionError, LockOutsideTransactionError } from '../core/errors.js'
 import { type LockOption, parseLockOption } from '../core/lock-option.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
+import type { DelegateOf } from './extension-types.js'
 import { readSchemaModels, type SchemaModel } from './schema-model.js'
 import { uniqueWhereToFilter } from './unique-where.js'
 import { delegateName, notFound } from './with-lock.js'
@@ -9,7 +10,7 @@ import { delegateName, notFound } from './with-lock.js'
 type Row = Record<string, unknown>
 type Where<Tx, Model> = Model extends keyof Tx ? Types.Public.Args<Tx[Model], 'findUniqueOrThrow'>['where'] : never
 type RowOf<Tx, Model> = Model extends keyof Tx
-  ? Tx[Model] extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
+  ? DelegateOf<Tx[Model]> extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
     ? Types.Extensions.DynamicModelExtensionFnResultBase<TypeMap, M, {}, 'findUniqueOrThrow'>
     : never
   : never

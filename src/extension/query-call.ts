@@ -7,8 +7,8 @@ export interface QueryCall {
   readonly operation: string
   readonly model: SchemaModel
   readonly args: Args
-  /** The transaction the query runs in: interactive (`itx`), or one of `$transaction([…])` (`batch`). */
-  readonly transaction: { readonly kind: string; readonly index?: number } | undefined
+  /** The transaction the query runs in: interactive (`itx`), which has an id, or one of `$transaction([…])` (`batch`). */
+  readonly transaction: { readonly kind: string; readonly index?: number; readonly id?: string } | undefined
   /** Runs the query with other arguments, and as another operation, through the extensions that follow. */
   query(args: Args, operation: string): Promise<unknown>
   /** False for an error of another query of the same batch, which every query of the batch gets. */

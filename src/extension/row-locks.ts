@@ -1,10 +1,13 @@
+import type { TransactionState } from '../adapter/transaction-state.js'
 import { LockNotSupportedError } from '../core/errors.js'
 import { classifyError } from '../core/classify-error.js'
+import { findTransactionState } from '../transaction/open-transactions.js'
 import { runTransaction, type TransactionFunction } from '../transaction/run-transaction.js'
 import { isTransactionClient, type RawQueryClient, type TransactionalClient } from '../transaction/transaction-client.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import type { AdvisoryLockKey } from '../sql/advisory-lock-key.js'
 import { type AdvisoryLockOptions, takeAdvisoryLock } from './advisory-lock.js'
+import { committingWrite } from './committing-write.js'
 import type { RowLocksExtension } from './extension-types.js'
 import { lockedFind, refuseLock, takesLock } from './locked-find.js'
 import { isErrorOf, type QueryHookParams, toQueryCall } from './query-call.js'
@@ -50,7 +53,9 @@ function extensionOf(client: Client) {
     name: 'rowlock',
     query: {
       async $allOperations(params: QueryHookParams) {
-        return runQuery(params, models)
+        const { transaction } = params.__internalParams ?? {}
+        const state = transaction?.kind === 'itx' ? findTransactionState(transaction.id) : undefined
+        return state ? state.call(() => runQuery(params, models, state)) : runQuery(params, models, undefined)
       },
     },
     client: {
@@ -118,9 +123,10 @@ export function schemaOfDelegate(delegate: unknown): SchemaModel | undefined {
   return typeof schema === 'function' ? (schema.call(delegate) as SchemaModel | undefined) : undefined
 }
 
-async function runQuery(params: QueryHookParams, models: Models): Promise<unknown> {
+async function runQuery(params: QueryHookParams, models: Models, state: TransactionState | undefined): Promise<unknown> {
   const model = params.model === undefined ? undefined : models.get(params.model)
-  const lock = model && (params.args as { lock?: unknown } | undefined)?.lock
+  const { lock, commit } = (model && (params.args as { lock?: unknown; commit?: unknown } | undefined)) ?? {}
+  if (model && commit !== undefined) return committingWrite(toQueryCall(params, model), state, (error) => explain(error, params))
   if (model && lock !== undefined) {
     const call = toQueryCall(params, model)
     const update = updateOf(lock)

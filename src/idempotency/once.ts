@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { IdempotencyConflictError, RecordNotFoundError, ReentrantLockError } from '../core/errors.js'
 import { assertFunction, assertKnownOptions, parseText } from '../core/option-checks.js'
 import { assertRowLocksClient } from '../extension/row-locks-client.js'
+import { keepingOpen } from '../transaction/open-transactions.js'
 import { isTransactionClient, type TransactionClientOf } from '../transaction/transaction-client.js'
 import { TRANSACTION_OPTION_KEYS, type TransactionOptions } from '../transaction/transaction-options.js'
 import {
@@ -157,7 +158,7 @@ function replay<R>(first: IdempotencyRecordRow, { record, inputHash }: Call<R>):
 }
 
 async function runAndStore<R>(tx: IdempotencyTransaction, { record, run }: Call<R>): Promise<R> {
-  const result = encodeResult(await run(tx as never))
+  const result = encodeResult(await keepingOpen(tx, '`once` stores the result in the same transaction', () => run(tx as never)))
   const [stored] = await tx.idempotencyRecord.updateManyAndReturn({ where: record, data: { result } })
   if (!stored)
     throw new RecordNotFoundError(`The record of ${describe(record)} was deleted while it ran; the run counts as failed.`, { key: record })

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AmbiguousCommitError, isRowLockError } from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
 import { runTransaction } from '../transaction/run-transaction.js'
-import { transactionStateOf } from '../transaction/transaction-attempt.js'
+import { keepingOpen, transactionStateOf } from '../transaction/open-transactions.js'
 import type { RawQueryClient, TransactionalClient } from '../transaction/transaction-client.js'
 import { type GrantedLock, type HoldResult, lockLost } from './create-locker.js'
 import { connectionLimit, type HoldLimits } from './hold-limits.js'
@@ -80,7 +80,7 @@ class TransactionHold<Tx extends RawQueryClient> implements GrantedLock<Transact
         // The caller waits no longer: from here on the signal is only passed on to `run`.
         signal?.removeEventListener('abort', onAbort)
         this.#start(tx)
-        if ((await this.#result.promise) === 'failed') throw ROLLBACK
+        if ((await keepingOpen(tx, 'the lock would be released with it', () => this.#result.promise)) === 'failed') throw ROLLBACK
       })
       this.#transaction.catch(() => undefined)
       await Promise.race([this.#tx.promise, this.#transaction])

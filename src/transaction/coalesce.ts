@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setImmediate as endOfTurn } from 'node:timers/promises'
 import {
+  AlreadyCommittedError,
   AmbiguousCommitError,
   isRowLockError,
   LockTimeoutError,
@@ -22,7 +23,7 @@ export interface CoalesceOptions<Request, Result> {
   readonly max?: number | undefined
   /**
    * Applies the requests in one transaction, in the order of the array, and says for each what came of it.
-   * When it throws anything but an `AmbiguousCommitError`, nothing must have been changed.
+   * When it throws anything but an `AmbiguousCommitError` or an `AlreadyCommittedError`, nothing must have been changed.
    */
   readonly apply: (requests: readonly Request[], key: CoalesceKey) => Promise<readonly PromiseSettledResult<Result>[]>
 }
@@ -39,6 +40,8 @@ const MOST = 10_000
 // Failures that no request has caused: alone, each would wait as long for the same, one after another.
 const OF_ALL = new Map<string, new (message: string, details: RowLockErrorDetails) => RowLockError>([
   ['AMBIGUOUS_COMMIT', AmbiguousCommitError],
+  // Not the same again, but twice.
+  ['ALREADY_COMMITTED', AlreadyCommittedError],
   ['LOCK_TIMEOUT', LockTimeoutError],
   ['POOL_TIMEOUT', PoolTimeoutError],
   ['STATEMENT_TIMEOUT', StatementTimeoutError],
@@ -54,7 +57,7 @@ const OF_ALL = new Map<string, new (message: string, details: RowLockErrorDetail
  * each gets past it. Between processes the row's lock decides, as always: `apply` must take it.
  *
  * When `apply` throws, it is called again for each request alone, in their order, so that one request's
- * failure is not another's. Not so after an ambiguous commit or an expired wait, which are told to every
+ * failure is not another's. Not so after a commit, an ambiguous one or an expired wait, which are told to every
  * caller of the batch, each by an error of its own.
  *
  * `apply` runs in the async context in which `coalesce` was called, not in a caller's.

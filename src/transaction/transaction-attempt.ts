@@ -4,6 +4,7 @@ import { requestTransactionState, type TransactionState } from '../adapter/trans
 import { classifyError } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
 import {
+  AlreadyCommittedError,
   AmbiguousCommitError,
   LockNotSupportedError,
   PoolTimeoutError,
@@ -11,6 +12,7 @@ import {
   TransactionExpiredError,
 } from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
+import { rememberTransactionState } from './open-transactions.js'
 import type { RawQueryClient } from './transaction-client.js'
 import type { TransactionSettings } from './transaction-options.js'
 
@@ -22,13 +24,6 @@ const CANCEL_INTERVAL = 20
 const ANSWER_GRACE = 2_000
 const TRANSACTION_API_ERROR = 'P2028'
 
-const states = new WeakMap<object, TransactionState>()
-
-/** What the adapter knows of the transaction that `fn` got as `tx`. */
-export function transactionStateOf(tx: object): TransactionState | undefined {
-  return states.get(tx)
-}
-
 /**
  * One run of a transaction.
  *
@@ -36,6 +31,7 @@ export function transactionStateOf(tx: object): TransactionState | undefined {
  * waiting for a connection ──▶ running ──▶ committing ──▶ done
  *            └──────────────┴──▶ ended early (expired or aborted): its statement is cancelled from
  *                                another connection, further ones are refused, then rolled back
+ * running ──a call with `commit: true`──▶ committed, `fn` still runs ──▶ done, or AlreadyCommittedError
  * ```
  */
 export class TransactionAttempt {
@@ -46,6 +42,7 @@ export class TransactionAttempt {
   #state: TransactionState | undefined
   #endedEarly: { readonly reason: unknown } | undefined
   #failure: { readonly error: unknown } | undefined
+  #forget: (() => void) | undefined
   #deadline: NodeJS.Timeout | undefined
   #grace: NodeJS.Timeout | undefined
   #giveUp: (() => void) | undefined
@@ -87,6 +84,7 @@ export class TransactionAttempt {
     } catch (error) {
       throw this.#explain(error)
     } finally {
+      this.#forget?.()
       this.#opening.over = true
       signal?.removeEventListener('abort', onAbort)
       clearTimeout(this.#deadline)
@@ -100,7 +98,7 @@ export class TransactionAttempt {
     this.#throwIfEnded()
     this.#deadline = setTimeout(() => this.#onDeadline(), this.#settings.timeout)
     this.#state = this.#opening.state ?? (await this.#takeHold(tx))
-    states.set(tx, this.#state)
+    this.#forget = rememberTransactionState(tx, this.#state)
     this.#throwIfEnded()
     // The early end wins over an `fn` that waits for something else than the database.
     return Promise.race([this.#remembering(fn), this.#earlyEnd()])
@@ -148,8 +146,7 @@ export class TransactionAttempt {
   }
 
   #endEarly(reason: unknown): void {
-    // Once COMMIT is on its way there is nothing left to cancel, only an answer to wait for.
-    if (this.#endedEarly || (this.#state && this.#state.commit !== 'not sent')) return
+    if (this.#endedEarly || this.#state?.isClosing) return
     this.#endedEarly = { reason }
     this.#controller.abort(reason)
     if (this.#state) {
@@ -175,7 +172,7 @@ export class TransactionAttempt {
   }
 
   #onDeadline(): void {
-    if (this.#state?.commit === 'sent') this.#giveUpSoon()
+    if (this.#state?.isClosing && this.#state.commit === 'sent') this.#giveUpSoon()
     else this.#endEarly(this.#expired())
   }
 
@@ -198,6 +195,7 @@ export class TransactionAttempt {
   }
 
   #explain(error: unknown): unknown {
+    if (this.#state?.committedByCall) return alreadyCommitted(this.#failure?.error ?? this.#endedEarly?.reason ?? error)
     if (error instanceof AmbiguousCommitError) return error
     if (this.#state?.commitError !== undefined) return this.#state.commitError
     if (this.#failure) return this.#explainFailure(this.#failure.error)
@@ -238,5 +236,13 @@ function preparedAnew(cause: unknown): SerializationError {
 function unansweredCommit(): AmbiguousCommitError {
   return new AmbiguousCommitError(
     'The COMMIT was sent and not answered in time: the transaction may have been committed; look its effect up before you run it again.',
+  )
+}
+
+function alreadyCommitted(cause: unknown): AlreadyCommittedError {
+  return new AlreadyCommittedError(
+    'The transaction was committed by a call with `commit: true` before this failure, and nothing of it was rolled back: ' +
+      'do not run it again as a whole.',
+    { cause },
   )
 }

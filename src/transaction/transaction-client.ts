@@ -18,10 +18,21 @@ export type TransactionClientOf<Client> = Client extends {
 // Prisma 7 marks the clients it passes into a transaction with this symbol.
 const TRANSACTION_SCOPE = Symbol.for('prisma.client.transaction.scope_context')
 
+interface TransactionScope {
+  readonly kind?: unknown
+  readonly txId?: string
+}
+
+const scopeOf = (client: unknown) => (client as { [TRANSACTION_SCOPE]?: TransactionScope } | null | undefined)?.[TRANSACTION_SCOPE]
+
 /** Whether `client` is a transaction client, as passed to `$transaction(async (tx) => …)`. */
 export function isTransactionClient(client: unknown): boolean {
-  const scope = (client as { [TRANSACTION_SCOPE]?: { kind?: unknown } } | null | undefined)?.[TRANSACTION_SCOPE]
-  return scope?.kind === 'nested'
+  return scopeOf(client)?.kind === 'nested'
+}
+
+/** The id that Prisma gave to the transaction of `client`, and to what is nested in it. */
+export function transactionIdOf(client: unknown): string | undefined {
+  return scopeOf(client)?.txId
 }
 
 /** The client before any `$extends`: all its descendants share one pool. */

@@ -19,7 +19,7 @@ test('$transactionWithRetry passes the client that $transaction passes, and retu
     expectTypeOf(tx).not.toBeAny()
     expectTypeOf(tx.user).not.toBeAny()
     expectTypeOf(context).toEqualTypeOf<TransactionContext>()
-    expectTypeOf(tx).toEqualTypeOf<Parameters<Parameters<(typeof prisma)['$transaction']>[0]>[0]>()
+    expectTypeOf(tx).toExtend<Parameters<Parameters<(typeof prisma)['$transaction']>[0]>[0]>()
     const wallet = await tx.wallet.findUniqueOrThrow({ where: { id: 1 }, select: { balance: true }, lock: 'forUpdate' })
     expectTypeOf(wallet).not.toBeAny()
     return wallet.balance

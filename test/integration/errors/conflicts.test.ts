@@ -62,7 +62,7 @@ describe('opposite order deadlocks', () => {
   test('not when both take the same order', async () => {
     const both = (tx: TestClient) => tx.company.findMany({ where: { id: { in: [a, b] } }, orderBy: { id: 'asc' }, lock: 'forUpdate' })
     const results = await Promise.allSettled(
-      [1, 2].map(() => prisma.$transactionWithRetry((tx) => both(tx as TestClient), { retry: false })),
+      [1, 2].map(() => prisma.$transactionWithRetry((tx) => both(tx as unknown as TestClient), { retry: false })),
     )
     expect(failures(results)).toEqual([])
   })
@@ -96,7 +96,7 @@ describe('a concurrent change is a serialization failure', () => {
       async (tx) => {
         await tx.company.count()
         await database.sql`UPDATE "Company" SET count = count + 1 WHERE id = ${a}`
-        await query(tx as TestClient, a)
+        await query(tx as unknown as TestClient, a)
       },
       { isolationLevel, retry: false },
     )

@@ -183,7 +183,7 @@ describe('a COMMIT whose answer is lost', () => {
   const update = (client: { company: TestClient['company'] }) => client.company.update({ where: { id }, data: { count: { increment: 1 } } })
 
   const transactions: [string, (client: TestClient) => Promise<unknown>][] = [
-    ['$transactionWithRetry', (client) => client.$transactionWithRetry((tx) => update(tx as TestClient))],
+    ['$transactionWithRetry', (client) => client.$transactionWithRetry((tx) => update(tx as unknown as TestClient))],
     ['withLock', (client) => client.company.withLock({ where: { id } }, (_, tx) => update(tx as unknown as TestClient))],
     ['$transaction', (client) => client.$transaction((tx) => update(tx as TestClient))],
     ['a batch', (client) => client.$transaction([update(client), client.company.count()])],
@@ -234,7 +234,7 @@ describe('a COMMIT whose answer is lost', () => {
 
   test('is ambiguous when the network goes silent, soon after the deadline', () =>
     throughProxy('swallow', async (client, proxy) => {
-      const run = client.$transactionWithRetry((tx) => update(tx as TestClient), { timeout: 50 })
+      const run = client.$transactionWithRetry((tx) => update(tx as unknown as TestClient), { timeout: 50 })
       await expectRejection(run, AmbiguousCommitError, { code: 'AMBIGUOUS_COMMIT' })
       await proxy[Symbol.asyncDispose]()
     }))

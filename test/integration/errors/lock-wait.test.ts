@@ -108,7 +108,7 @@ describe('a model query under lockTimeout', () => {
   ])('gives up waiting in %s', (_, query) =>
     whileHeld(async () => {
       await expectRejection(
-        prisma.$transactionWithRetry((tx) => query(tx as TestClient), { lockTimeout: 30 }),
+        prisma.$transactionWithRetry((tx) => query(tx as unknown as TestClient), { lockTimeout: 30 }),
         LockTimeoutError,
         {
           sqlState: '55P03',

@@ -112,7 +112,7 @@ describe('an error that has nothing to do with locks stays Prisma’s', () => {
     let attempts = 0
     const run = prisma.$transactionWithRetry((tx, { attempt }) => {
       attempts = attempt
-      return Promise.resolve(call(tx as TestClient))
+      return Promise.resolve(call(tx as unknown as TestClient))
     })
     const error = await rejectionOf(run)
     expect(isRowLockError(error)).toBe(false)

@@ -48,7 +48,7 @@ describe('a statement that the server cancels', () => {
     whileHeld(async () => {
       const run = prisma.$transactionWithRetry(async (tx) => {
         await tx.$executeRaw`SET LOCAL statement_timeout = '30ms'`
-        await query(tx as TestClient)
+        await query(tx as unknown as TestClient)
       })
       await expectRejection(run, StatementTimeoutError, { code: 'STATEMENT_TIMEOUT', sqlState: '57014', retryable: false, ...fields })
     }),

@@ -83,10 +83,14 @@ test('withLock waits as long as it is told', async () => {
 test('withLock says when the row is gone, also when it goes while waiting', async () => {
   await expect(prisma.company.withLock({ where: { id: 0 } }, async () => 'never')).rejects.toThrow(RecordNotFoundError)
   const holder = await held(prisma, (tx) => tx.company.delete({ where: { id } }))
-  const refusal = expectRejection(prisma.company.withLock({ where: { id } }, async () => 'never'), RecordNotFoundError, {
-    model: 'Company',
-    key: { id },
-  })
+  const refusal = expectRejection(
+    prisma.company.withLock({ where: { id } }, async () => 'never'),
+    RecordNotFoundError,
+    {
+      model: 'Company',
+      key: { id },
+    },
+  )
   await waitUntilSessionsBlocked(database.sql, 1)
   await holder.commit()
   await refusal

@@ -62,7 +62,9 @@ describe('an abort during a lock wait', () => {
   test.each(waits)('of %s ends it at once, in the server too, with the signal’s reason', (_, wait) =>
     whileHeld(async () => {
       const controller = new AbortController()
-      const run = rejectionOf(prisma.$transactionWithRetry((tx) => Promise.resolve(wait(tx as TestClient)), { signal: controller.signal }))
+      const run = rejectionOf(
+        prisma.$transactionWithRetry((tx) => Promise.resolve(wait(tx as unknown as TestClient)), { signal: controller.signal }),
+      )
       await waitUntilSessionsBlocked(database.sql, 1)
 
       const why = reason()

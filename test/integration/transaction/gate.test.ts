@@ -154,7 +154,7 @@ describe('the gate lets the next one in when the one inside', () => {
       async (tx) => {
         await passed
         if (options?.signal) controller.abort()
-        return run(tx as TestClient)
+        return run(tx as unknown as TestClient)
       },
       { gate: one('key'), ...options },
     )
@@ -301,7 +301,7 @@ describe('inside a transaction', () => {
     await prisma.$transactionWithRetry(
       async (tx) => {
         await isRefused(prisma.$transactionWithRetry(async () => Promise.resolve(), { gate }))
-        await isRefused((tx as TestClient).$transactionWithRetry(async () => Promise.resolve(), { gate }))
+        await isRefused((tx as unknown as TestClient).$transactionWithRetry(async () => Promise.resolve(), { gate }))
         await isRefused(prisma.company.withLock({ where: { id } }, async () => Promise.resolve(), { gate }))
       },
       { gate },

@@ -1,14 +1,11 @@
-import { PrismaPg } from '@prisma/adapter-pg'
-import { Pool } from 'pg'
-import { lockable, rowLocks, type TransactionClientOf, type TransactionOptions } from 'rowlock'
+import type { TransactionClientOf, TransactionOptions } from 'rowlock'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
-import { PrismaClient } from '../../../src/generated/prisma/client.js'
-import { transactionStateOf } from '../../../src/transaction/transaction-attempt.js'
+import { transactionStateOf } from '../../../src/transaction/open-transactions.js'
 import { createClient, type TestClient } from '../../support/client.js'
 import { useDatabase, waitUntilSessionsBlocked } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { rejectionOf, useRejectionCheck } from '../../support/rejections.js'
-import { startTcpProxy } from '../../support/tcp-proxy.js'
+import { throughProxy } from '../../support/wire.js'
 
 type Tx = TransactionClientOf<TestClient>
 
@@ -28,28 +25,6 @@ beforeEach(async () => {
 
 const countOf = async () => (await prisma.company.findUniqueOrThrow({ where: { id } })).count
 
-/** A client on one connection, which is open, and what it has sent since then: one entry for each round trip. */
-async function throughProxy() {
-  const proxy = await startTcpProxy(database.url)
-  const pool = database.watch(new Pool({ connectionString: proxy.url, max: 1 }))
-  const client = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
-  await client.company.count()
-  const sent: string[] = []
-  proxy.fate = (data) => {
-    sent.push(data.toString('latin1'))
-    return 'pass'
-  }
-  return {
-    client,
-    proxy,
-    sent,
-    async [Symbol.asyncDispose]() {
-      await pool.end()
-      await proxy[Symbol.asyncDispose]()
-    },
-  }
-}
-
 async function example(tx: Tx): Promise<void> {
   const { count } = await tx.company.findUniqueOrThrow({ where: { id }, lock: 'forUpdate' })
   await tx.company.update({ where: { id }, data: { count: count + 1 } })
@@ -65,7 +40,7 @@ const limitOf = async (tx: Tx) => {
 test.each<[TransactionOptions]>([[{}], [{ isolationLevel: 'RepeatableRead' }], [{ isolationLevel: 'Serializable', lockTimeout: 100 }]])(
   'a locked find, an update and a create take four round trips with BEGIN and COMMIT, with %j',
   async (options) => {
-    await using proxied = await throughProxy()
+    await using proxied = await throughProxy(database)
     await proxied.client.$transactionWithRetry(example, options)
     expect(proxied.sent).toHaveLength(4)
     expect(proxied.sent[0]).toMatch(/BEGIN[^]*lock_timeout[^]*FOR UPDATE/)
@@ -83,7 +58,7 @@ test('the isolation level is the one asked for', async () => {
 })
 
 test('a transaction that sends nothing costs no round trip', async () => {
-  await using proxied = await throughProxy()
+  await using proxied = await throughProxy(database)
   expect(await proxied.client.$transactionWithRetry(async () => Promise.resolve('done'))).toBe('done')
   await expect(proxied.client.$transactionWithRetry(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
   expect(proxied.sent).toHaveLength(0)
@@ -161,7 +136,7 @@ test('a wait of the first statement is cancelled also behind a pooler, which giv
 })
 
 test('nothing is sent outside a transaction when BEGIN fails, and the connection goes back clean', async () => {
-  await using proxied = await throughProxy()
+  await using proxied = await throughProxy(database)
   const pass = proxied.proxy.fate
   proxied.proxy.fate = (data) => {
     const begin = data.indexOf('BEGIN')
@@ -184,7 +159,7 @@ test('nothing is sent outside a transaction when BEGIN fails, and the connection
 })
 
 test('a `$transaction` of an extension’s own takes one more round trip and keeps all limits', async () => {
-  await using proxied = await throughProxy()
+  await using proxied = await throughProxy(database)
   const client = proxied.client.$extends((base) =>
     base.$extends({
       client: {

@@ -218,7 +218,7 @@ describe('an error that fn swallows', () => {
   test('is reported, as the COMMIT of an aborted transaction keeps nothing', async () => {
     const run = prisma.$transactionWithRetry(async (tx) => {
       await tx.company.update({ where: { id: b }, data: { count: 5 } })
-      await fail(tx as TestClient)
+      await fail(tx as unknown as TestClient)
       return 'kept'
     })
     await expect(run).rejects.toMatchObject({ cause: { originalCode: '23505' } })
@@ -239,7 +239,7 @@ describe('an error that fn swallows', () => {
     const run = prisma.$transactionWithRetry(async (tx) => {
       await tx.company.update({ where: { id: b }, data: { count: 5 } })
       await tx.$executeRaw`SAVEPOINT before`
-      await fail(tx as TestClient)
+      await fail(tx as unknown as TestClient)
       await tx.$executeRaw`ROLLBACK TO SAVEPOINT before`
       return 'kept'
     })
@@ -251,7 +251,7 @@ describe('an error that fn swallows', () => {
     const run = prisma.$transactionWithRetry(async (tx) => {
       await tx.$transaction((nested) => nested.company.create({ data: { id: a, name: 'again' } })).catch(() => undefined)
       await tx.company.update({ where: { id: b }, data: { count: 5 } })
-      await Promise.allSettled([fail(tx as TestClient), tx.company.count()])
+      await Promise.allSettled([fail(tx as unknown as TestClient), tx.company.count()])
     })
     await expect(run).rejects.toMatchObject({ cause: { originalCode: '23505' } })
     expect(await countOf(b)).toBe(0)

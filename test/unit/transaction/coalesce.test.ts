@@ -1,6 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import fc from 'fast-check'
-import { AmbiguousCommitError, coalesce, type CoalesceOptions, InvalidOptionError, LockTimeoutError, type RowLockError } from 'rowlock'
+import {
+  AlreadyCommittedError,
+  AmbiguousCommitError,
+  coalesce,
+  type CoalesceOptions,
+  InvalidOptionError,
+  LockTimeoutError,
+  type RowLockError,
+} from 'rowlock'
 import { describe, expect, test, vi } from 'vitest'
 import { expectRejection, rejectionOf, useRejectionCheck } from '../../support/rejections.js'
 
@@ -140,20 +148,19 @@ describe('errors', () => {
     expect(await call(4)).toBe(8)
   })
 
-  test.each<new (...args: ConstructorParameters<typeof LockTimeoutError>) => RowLockError>([AmbiguousCommitError, LockTimeoutError])(
-    '%o: every caller gets one of its own, and nothing is applied again',
-    async (Class) => {
-      const cause = new Error('driver')
-      const thrown = new Class('what happened', { cause, model: 'Wallet', sqlState: '55P03' })
-      const { call, batches } = recorded(() => Promise.reject(thrown))
-      const answers = [1, 2, 3].map(call)
-      const errors = await Promise.all(
-        answers.map((answer) => expectRejection(answer, Class, { cause, model: 'Wallet', sqlState: '55P03' })),
-      )
-      expect(new Set([...errors, thrown]).size).toBe(4)
-      expect(batches).toHaveLength(1)
-    },
-  )
+  test.each<new (...args: ConstructorParameters<typeof LockTimeoutError>) => RowLockError>([
+    AmbiguousCommitError,
+    AlreadyCommittedError,
+    LockTimeoutError,
+  ])('%o: every caller gets one of its own, and nothing is applied again', async (Class) => {
+    const cause = new Error('driver')
+    const thrown = new Class('what happened', { cause, model: 'Wallet', sqlState: '55P03' })
+    const { call, batches } = recorded(() => Promise.reject(thrown))
+    const answers = [1, 2, 3].map(call)
+    const errors = await Promise.all(answers.map((answer) => expectRejection(answer, Class, { cause, model: 'Wallet', sqlState: '55P03' })))
+    expect(new Set([...errors, thrown]).size).toBe(4)
+    expect(batches).toHaveLength(1)
+  })
 
   test.each([
     ['too few outcomes', [doubled(1)]],
