@@ -7,7 +7,7 @@ import { pgFiveStatements, pgOneStatement, pgPipelined } from './pg.js'
 import { pgbenchFive, pgbenchSingle } from './pgbench.js'
 import { postgresJs, postgresJsOneStatement } from './postgres-js.js'
 import { prismaOneStatement, prismaWorkaround } from './prisma.js'
-import { rowlockCoalesced, rowlockTyped, rowlockWithdraw } from './rowlock.js'
+import { rowlockCoalesced, rowlockTyped, rowlockTypedCommit, rowlockWithdraw } from './rowlock.js'
 import { sequelizeContestant } from './sequelize.js'
 import { typeormContestant } from './typeorm.js'
 
@@ -27,6 +27,7 @@ export const contestants: readonly Contestant[] = [
   pgOneStatement,
   postgresJsOneStatement,
   rowlockTyped,
+  rowlockTypedCommit,
   rowlockWithdraw,
   rowlockCoalesced,
   pgbenchFive,

@@ -31,19 +31,26 @@ export const rowlockCoalesced: Contestant = {
   },
 }
 
-export const rowlockTyped: Contestant = {
-  name: 'rowlock $transactionWithRetry, typed',
-  kind: 'rowlock',
-  open(server) {
-    const { prisma, close } = openRowlock(server)
-    const withdrawTyped = (userId: number) =>
-      prisma.$transactionWithRetry(async (tx) => {
-        const wallet = await tx.wallet.findUniqueOrThrow({ where: { userId }, lock: 'forUpdate' })
-        if (wallet.balance.lessThan(1)) throw new Error('The balance is too low.')
-        const balance = wallet.balance.minus(1)
-        await tx.wallet.update({ where: { id: wallet.id }, data: { balance } })
-        await tx.walletEntry.create({ data: { walletId: wallet.id, kind: 'WITHDRAWAL', amount: -1, balance } })
-      }, options)
-    return { withdraw: withdrawTyped, close }
-  },
+/** The last statement of the typed transaction, with COMMIT behind it or without. */
+function typed(name: string, commit: boolean): Contestant {
+  return {
+    name,
+    kind: 'rowlock',
+    open(server) {
+      const { prisma, close } = openRowlock(server)
+      const withdrawTyped = (userId: number) =>
+        prisma.$transactionWithRetry(async (tx) => {
+          const wallet = await tx.wallet.findUniqueOrThrow({ where: { userId }, lock: 'forUpdate' })
+          if (wallet.balance.lessThan(1)) throw new Error('The balance is too low.')
+          const balance = wallet.balance.minus(1)
+          await tx.wallet.update({ where: { id: wallet.id }, data: { balance } })
+          await tx.walletEntry.create({ data: { walletId: wallet.id, kind: 'WITHDRAWAL', amount: -1, balance }, commit })
+        }, options)
+      return { withdraw: withdrawTyped, close }
+    },
+  }
 }
+
+export const rowlockTyped = typed('rowlock $transactionWithRetry, typed', false)
+
+export const rowlockTypedCommit = typed('rowlock $transactionWithRetry, typed, commit: true', true)
