@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { Decimal } from '../../../src/generated/prisma/internal/prismaNamespace.js'
 import { enterGate, gatesOf, parseGate, toGate } from '../../../src/transaction/gate.js'
 
-const enter = (client: object, gate: Gate) => enterGate(client, parseGate(gate)!, undefined)
+const enter = (client: object, gate: Gate) => enterGate(client, parseGate(gate), undefined)
 const settled = () => new Promise(setImmediate)
 
 /** How many of the callers, which come in this order, are let through before anyone leaves. */

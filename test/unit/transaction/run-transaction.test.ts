@@ -109,7 +109,7 @@ describe('the retries end', () => {
 
   test('at the deadline, for which the waits at a gate do not count', async () => {
     const { clock, pauses, pass } = createClock(() => 0.5)
-    const leave = await enterGate(client, parseGate({ key: 'key', width: 1 })!, undefined)
+    const leave = await enterGate(client, parseGate({ key: 'key', width: 1 }), undefined)
     const queued = expectRejection(
       run(9, { attempts: 9, baseDelay: 100, maxDelay: 100, deadline: 149 }, clock, { gate: 'key' }),
       RetryExhaustedError,
@@ -171,7 +171,7 @@ describe('fn', () => {
 
   test('does not run when the signal is aborted in the moment in which the gate opens', async () => {
     const controller = new AbortController()
-    const leave = await enterGate(client, parseGate({ key: 'key', width: 1 })!, undefined)
+    const leave = await enterGate(client, parseGate({ key: 'key', width: 1 }), undefined)
     const aborted = rejectionOf(runTransaction(client, () => Promise.reject(new Error('ran')), { gate: 'key', signal: controller.signal }))
     leave()
     controller.abort('gone')
