@@ -67,7 +67,7 @@ export async function runOperationOnce<R>(db: unknown, { row, name, key, input, 
  */
 const AT_ONCE = 4
 
-const gateOf = (row: Row): GateOptions => ({ key: ['rowlock', ...row], width: AT_ONCE })
+const gateOf = ([model, value]: Row): GateOptions => ({ key: `rowlock ${model} ${value}`, width: AT_ONCE })
 
 function atGate<R>(db: object, gate: GateOptions | undefined, run: () => Promise<R>): Promise<R> {
   return gate ? passGate(db, parseGate(gate), run) : run()
