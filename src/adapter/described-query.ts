@@ -1,4 +1,5 @@
 import type { SqlDriverAdapter } from './driver-adapter.js'
+import { poolOf } from './pg-driver.js'
 
 /** A query as `@prisma/adapter-pg` gives it to `pg`. */
 interface QueryConfig {
@@ -30,10 +31,6 @@ interface PgConnection {
   sync(): void
   sendCopyFail(message: string): void
 }
-interface PgAdapter {
-  readonly client?: PgPool
-  underlyingDriver?(): unknown
-}
 interface PgPool {
   readonly options?: { readonly pipeline?: boolean; readonly binary?: boolean }
   readonly Client?: { readonly Query?: { readonly prototype?: { readonly prepare?: unknown } } }
@@ -46,19 +43,15 @@ interface PgPool {
  * driver is not `pg` by way of `@prisma/adapter-pg`, it is the adapter itself.
  */
 export function withDescribedQueries(adapter: SqlDriverAdapter): SqlDriverAdapter {
-  const pool = poolOf(adapter)
-  if (!pool) return adapter
+  const pool = poolOf(adapter) as PgPool | undefined
+  if (!pool || !takesOtherQueries(pool)) return adapter
   const query = (config: QueryConfig) => pool.query(isPlain(config) ? new DescribedQuery(config) : config)
   return Object.create(adapter, { client: { value: { query } } }) as SqlDriverAdapter
 }
 
-function poolOf(adapter: SqlDriverAdapter): PgPool | undefined {
-  if (adapter.adapterName !== '@prisma/adapter-pg') return undefined
-  const { client: pool } = adapter as PgAdapter
-  // Not so with `pg-native`, whose classes are others; in a pipeline `pg` takes queries of its own class only.
-  const isOrdinary = typeof pool?.Client?.Query?.prototype?.prepare === 'function' && !pool.options?.pipeline && !pool.options?.binary
-  return isOrdinary && pool === (adapter as PgAdapter).underlyingDriver?.() ? pool : undefined
-}
+/** Not so with `pg-native`, whose classes are others; in a pipeline `pg` takes queries of its own class only. */
+const takesOtherQueries = ({ Client, options }: PgPool): boolean =>
+  typeof Client?.Query?.prototype?.prepare === 'function' && !options?.pipeline && !options?.binary
 
 type Plain = string | number | bigint | boolean | null
 type PlainConfig = QueryConfig & { readonly name: string; readonly values: readonly Plain[] }

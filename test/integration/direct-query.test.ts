@@ -1,11 +1,12 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { directQuery, InvalidOptionError, lockable, LockNotSupportedError, LockTimeoutError, rowLocks } from 'rowlock'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Prisma, PrismaClient } from '../../src/generated/prisma/client.js'
 import { createClient, type TestClient } from '../support/client.js'
 import { useDatabase, waitUntilSessionsBlocked } from '../support/database.js'
 import { held } from '../support/held.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
 
 const database = useDatabase()
 let prisma: TestClient
@@ -55,6 +56,66 @@ test('the statement is prepared once a connection, and not when told not to', as
   }
   expect(await prepared(true)).toEqual([{ statement: 'SELECT 1 AS one' }])
   expect(await prepared(false)).toEqual([])
+})
+
+describe('a statement that the connection has prepared', () => {
+  /** A client with one connection, and the types of the messages that it sent since the last call. */
+  async function openWatched() {
+    const sent: string[] = []
+    const proxy = await startTcpProxy(database.url)
+    proxy.fate = (data) => {
+      for (let at = 0; at < data.length; at += 1 + data.readInt32BE(at + 1)) sent.push(String.fromCharCode(data[at]!))
+      return 'pass'
+    }
+    const pool = database.watch(new Pool({ connectionString: proxy.url, max: 1 }))
+    // Connected: the message that opens a connection has no type.
+    await pool.query('SELECT 1')
+    const client = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) })
+    const close = async () => {
+      await client.$disconnect()
+      await pool.end()
+      await proxy[Symbol.asyncDispose]()
+    }
+    return { client, takeSent: () => sent.splice(0).join(''), close }
+  }
+  const text = 'SELECT $1::int AS "int", $2::text AS "text", $3::numeric AS "numeric"'
+  const ask = (client: object, values: unknown[]) => directQuery(client, { text, values })
+
+  test('is asked for its rows only, which are the same', async () => {
+    const { client, takeSent, close } = await openWatched()
+    takeSent()
+    const first = await ask(client, [1, 'a', '1.5'])
+    expect(takeSent()).toBe('PBDES')
+    expect(await ask(client, [1, 'a', '1.5'])).toEqual(first)
+    expect(takeSent()).toBe('BES')
+    expect(await ask(client, [2, null, null])).toEqual([{ int: 2, text: null, numeric: null }])
+    expect(await directQuery(client, { text: 'SELECT 1 AS "one" WHERE $1::boolean', values: [false] })).toEqual([])
+    expect(await directQuery(client, { text: 'SELECT 1 AS "one" WHERE $1::boolean', values: [true] })).toEqual([{ one: 1 }])
+    await close()
+  })
+
+  test('is described anew after it has failed, and takes lists and bytes as ever', async () => {
+    const { client, takeSent, close } = await openWatched()
+    await ask(client, [1, 'a', '1.5'])
+    await expect(ask(client, ['no number', 'a', '1.5'])).rejects.toMatchObject({ cause: { originalCode: '22P02' } })
+    takeSent()
+    expect(await ask(client, [3, 'c', '2'])).toMatchObject([{ int: 3, text: 'c' }])
+    expect(takeSent()).toBe('BDES')
+    const lists = { text: 'SELECT $1::int[] AS "ints", $2::bytea AS "bytes"', values: [[1, 2], new Uint8Array([7])] }
+    for (let time = 0; time < 2; time++) expect(await directQuery(client, lists)).toMatchObject([{ ints: [1, 2] }])
+    await close()
+  })
+
+  test('whose columns a migration has changed is sent without its name', async () => {
+    const { client, close } = await openWatched()
+    await database.sql`CREATE TABLE widened (value int)`
+    await database.sql`INSERT INTO widened VALUES (1)`
+    const read = () => directQuery(client, { text: 'SELECT value FROM widened WHERE value = $1', values: [1] })
+    expect([await read(), await read()]).toEqual([[{ value: 1 }], [{ value: 1 }]])
+    await database.sql`ALTER TABLE widened ALTER value TYPE numeric`
+    expect([await read(), await read()]).toEqual(Array(2).fill([{ value: new Prisma.Decimal(1) }]))
+    await close()
+  })
 })
 
 test('an extended client goes the same way, and a client connects when it has not yet', async () => {
