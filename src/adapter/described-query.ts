@@ -1,3 +1,4 @@
+import { endsConnection } from '../core/sql-state.js'
 import type { SqlDriverAdapter } from './driver-adapter.js'
 import { poolOf } from './pg-driver.js'
 
@@ -45,8 +46,15 @@ interface PgPool {
 export function withDescribedQueries(adapter: SqlDriverAdapter): SqlDriverAdapter {
   const pool = poolOf(adapter) as PgPool | undefined
   if (!pool || !takesOtherQueries(pool)) return adapter
-  const query = (config: QueryConfig) => pool.query(isPlain(config) ? new DescribedQuery(config) : config)
+  const query = (config: QueryConfig) => (isPlain(config) ? sendDescribed(pool, config) : pool.query(config))
   return Object.create(adapter, { client: { value: { query } } }) as SqlDriverAdapter
+}
+
+async function sendDescribed(pool: PgPool, config: PlainConfig): Promise<Result> {
+  const query = new DescribedQuery(config)
+  const result = await pool.query(query)
+  if (query.refusal) throw query.refusal.error
+  return result
 }
 
 /** Not so with `pg-native`, whose classes are others; in a pipeline `pg` takes queries of its own class only. */
@@ -70,6 +78,8 @@ class DescribedQuery {
   readonly name: string
   readonly text: string
   readonly values: readonly Plain[]
+  /** What the server refused it with. To the pool that is an answer: of a query that failed it would drop the connection. */
+  refusal: { readonly error: unknown } | undefined
   readonly #types: QueryConfig['types']
   readonly #rows: unknown[][] = []
   #fields: readonly Field[] | undefined
@@ -126,7 +136,9 @@ class DescribedQuery {
 
   handleError(error: unknown, connection: PgConnection): void {
     described.get(connection)?.delete(this.name)
-    this.callback(error)
+    if (!isAnswer(error)) return this.callback(error)
+    this.refusal = { error }
+    this.callback(null, { fields: [], rows: [] })
   }
 
   handleEmptyQuery(): void {}
@@ -138,6 +150,12 @@ class DescribedQuery {
   }
 
   handleCopyData(): void {}
+}
+
+/** Whether the server says no, and goes on with the session. */
+function isAnswer(error: unknown): boolean {
+  const { code, severity } = error as { readonly code?: unknown; readonly severity?: unknown }
+  return typeof severity === 'string' && typeof code === 'string' && !endsConnection(code)
 }
 
 const isParsed = ({ parsedStatements, submittedNamedStatements }: PgConnection, name: string) =>

@@ -94,13 +94,16 @@ describe('a statement that the connection has prepared', () => {
     await close()
   })
 
-  test('is described anew after it has failed, and takes lists and bytes as ever', async () => {
+  test('is described anew after it has failed, on the same connection, and takes lists and bytes as ever', async () => {
     const { client, takeSent, close } = await openWatched()
+    const pidOf = async () => (await directQuery(client, { text: 'SELECT pg_backend_pid() AS "pid"', values: [] }))[0]
+    const pid = await pidOf()
     await ask(client, [1, 'a', '1.5'])
     await expect(ask(client, ['no number', 'a', '1.5'])).rejects.toMatchObject({ cause: { originalCode: '22P02' } })
     takeSent()
     expect(await ask(client, [3, 'c', '2'])).toMatchObject([{ int: 3, text: 'c' }])
     expect(takeSent()).toBe('BDES')
+    expect(await pidOf()).toEqual(pid)
     const lists = { text: 'SELECT $1::int[] AS "ints", $2::bytea AS "bytes"', values: [[1, 2], new Uint8Array([7])] }
     for (let time = 0; time < 2; time++) expect(await directQuery(client, lists)).toMatchObject([{ ints: [1, 2] }])
     await close()
