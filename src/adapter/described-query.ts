@@ -1,3 +1,5 @@
+import { classifyError } from '../core/classify-error.js'
+import type { RowLockError } from '../core/errors.js'
 import { endsConnection } from '../core/sql-state.js'
 import type { SqlDriverAdapter } from './driver-adapter.js'
 import { poolOf } from './pg-driver.js'
@@ -52,9 +54,19 @@ export function withDescribedQueries(adapter: SqlDriverAdapter): SqlDriverAdapte
 
 async function sendDescribed(pool: PgPool, config: PlainConfig): Promise<Result> {
   const query = new DescribedQuery(config)
-  const result = await pool.query(query)
-  if (query.refusal) throw query.refusal.error
-  return result
+  try {
+    const result = await pool.query(query)
+    if (query.refusal) throw query.refusal.error
+    return result
+  } catch (error) {
+    throw query.isSent ? error : (lostBefore(error) ?? error)
+  }
+}
+
+/** Of a connection that died while it was being opened, `pg` says what it says of one that died over a statement. */
+function lostBefore(error: unknown): RowLockError | undefined {
+  const found = classifyError(error, { subject: 'the statement' })
+  return found?.code === 'CONNECTION_LOST' ? found : undefined
 }
 
 /** Not so with `pg-native`, whose classes are others; in a pipeline `pg` takes queries of its own class only. */
@@ -78,6 +90,8 @@ class DescribedQuery {
   readonly name: string
   readonly text: string
   readonly values: readonly Plain[]
+  /** False as long as it waits for a connection. */
+  isSent = false
   /** What the server refused it with. To the pool that is an answer: of a query that failed it would drop the connection. */
   refusal: { readonly error: unknown } | undefined
   readonly #types: QueryConfig['types']
@@ -94,6 +108,7 @@ class DescribedQuery {
   }
 
   submit(connection: PgConnection): void {
+    this.isSent = true
     this.#fields = described.get(connection)?.get(this.name)
     connection.stream.cork?.()
     if (!isParsed(connection, this.name)) {

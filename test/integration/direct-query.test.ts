@@ -1,11 +1,21 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
-import { directQuery, InvalidOptionError, lockable, LockNotSupportedError, LockTimeoutError, rowLocks } from 'rowlock'
+import {
+  AmbiguousCommitError,
+  ConnectionLostError,
+  directQuery,
+  InvalidOptionError,
+  lockable,
+  LockNotSupportedError,
+  LockTimeoutError,
+  rowLocks,
+} from 'rowlock'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Prisma, PrismaClient } from '../../src/generated/prisma/client.js'
 import { createClient, type TestClient } from '../support/client.js'
 import { useDatabase, waitUntilSessionsBlocked } from '../support/database.js'
 import { held } from '../support/held.js'
+import { expectRejection } from '../support/rejections.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 
 const database = useDatabase()
@@ -139,6 +149,22 @@ test('it waits for a row that another transaction has locked, and works on what 
   await holder.commit()
   expect(await waiting).toEqual([{ count: 2 }])
   await other.$disconnect()
+})
+
+test('a connection that dies while it is being opened has sent nothing, and one that dies over the statement may have', async () => {
+  const proxy = await startTcpProxy(database.url)
+  const pool = database.watch(new Pool({ connectionString: proxy.url, max: 1 }))
+  const client = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) })
+  const ask = () => directQuery(client, { text: 'SELECT 1 AS one', values: [] })
+  proxy.fate = () => 'cut'
+  await expectRejection(ask(), ConnectionLostError)
+  proxy.fate = () => 'pass'
+  expect(await ask()).toEqual([{ one: 1 }])
+  proxy.fate = () => 'cut'
+  await expectRejection(ask(), AmbiguousCommitError)
+  await client.$disconnect()
+  await pool.end()
+  await proxy[Symbol.asyncDispose]()
 })
 
 test('a lock timeout is a LockTimeoutError', async () => {
