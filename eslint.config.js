@@ -89,7 +89,7 @@ export default tseslint.config(
     rules: { '@typescript-eslint/no-explicit-any': 'off' },
   },
   {
-    files: ['test/**', 'examples/**', 'bench/**', 'scripts/**'],
+    files: ['test/**', 'examples/**', 'bench/**', 'scripts/**', 'torture/**'],
     rules: {
       // Tests call the API as JavaScript would, and hold answers of SQL and JSON that nobody has typed.
       '@typescript-eslint/no-unsafe-argument': 'off',

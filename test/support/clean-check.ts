@@ -2,37 +2,14 @@ import type { Pool } from 'pg'
 import type postgres from 'postgres'
 import { afterEach } from 'vitest'
 
+import { describeLeftovers } from './leftovers.js'
 import { waitUntil } from './wait-until.js'
 
-/** What a test left behind, in words. */
-export interface Leftover {
-  readonly pid: number
-  readonly what: string
-  readonly query: string
-}
+export { findLeftovers, type Leftover } from './leftovers.js'
 
 // A client that has its answer may still be on the way back to its pool, and a session that was
 // killed still on its way out.
 const GRACE = 2_000
-
-/**
- * Everything that a finished test must not leave in the probe's database: open transactions and
- * advisory locks of other sessions. A row lock stands on the row itself and not in pg_locks, but it
- * always comes with a transaction id, which does.
- */
-export async function findLeftovers(sql: postgres.Sql): Promise<Leftover[]> {
-  return sql<Leftover[]>`
-    WITH session AS (
-      SELECT pid, query, state, xact_start FROM pg_stat_activity
-      WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-    )
-    SELECT pid, 'an open transaction (' || coalesce(state, 'state unknown') || ')' AS what, query FROM session WHERE xact_start IS NOT NULL
-    UNION ALL
-    SELECT pid, CASE locktype WHEN 'transactionid' THEN 'row locks or unsaved changes' ELSE 'an advisory lock' END, query
-    FROM pg_locks JOIN session USING (pid)
-    WHERE granted AND locktype IN ('transactionid', 'advisory') AND mode IN ('ExclusiveLock', 'ShareLock')
-    ORDER BY pid, what`
-}
 
 /** What to look at, and for how long. */
 export interface CleanOptions {
@@ -69,11 +46,6 @@ export async function expectClean(sql: postgres.Sql, options: CleanOptions = {})
 export function useCleanCheck(sql: () => postgres.Sql, pools: () => readonly Pool[] = () => []): void {
   const known = new Set<string>()
   afterEach(() => expectClean(sql(), { pools: pools(), known }))
-}
-
-async function describeLeftovers(sql: postgres.Sql): Promise<string[]> {
-  const leftovers = await findLeftovers(sql)
-  return leftovers.map(({ pid, what, query }) => `session ${pid}: ${what}, last statement: ${query}`)
 }
 
 function describeBusy(pools: readonly Pool[]): string[] {
