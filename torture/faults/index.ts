@@ -1,0 +1,5 @@
+import type { Fault } from '../fault.js'
+import { serverKilled } from './f01-server-killed.js'
+
+/** Every fault, in the order of the table. */
+export const FAULTS: readonly Fault[] = [serverKilled]
