@@ -31,7 +31,7 @@ export async function describeConditions(run: Pick<Conditions, 'seed' | 'sizes' 
 
 async function serverVersion(): Promise<string> {
   await using database = await startDatabase()
-  return withConnection(database.url, async (sql) => {
+  return await withConnection(database.url, async (sql) => {
     const [row] = await sql<[{ server_version: string }]>`SHOW server_version`
     return row.server_version
   })

@@ -37,7 +37,7 @@ export function acknowledgementOf(error: unknown): Acknowledgement {
  */
 export class Journal implements AsyncDisposable {
   readonly #file: FileHandle
-  readonly #calls = new Map<number, number>()
+  #calls = 0
   #waiting: { readonly line: Line; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = []
   #writing: Promise<void> | undefined
 
@@ -52,8 +52,7 @@ export class Journal implements AsyncDisposable {
 
   /** Writes down what is about to be called. Resolves with the number of the call once that is on disk. */
   async intend(movement: Movement): Promise<number> {
-    const call = (this.#calls.get(movement.id) ?? 0) + 1
-    this.#calls.set(movement.id, call)
+    const call = ++this.#calls
     await this.#write({ intent: movement, call })
     return call
   }

@@ -4,8 +4,9 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { lockable, rowLocks } from 'rowlock'
 import { PrismaClient } from '../src/generated/prisma/client.js'
+import { heapSize } from './heap.js'
 import { Journal } from './journal.js'
-import type { LoadReport, LoadRequest } from './load.js'
+import type { LoadCommand, LoadReport, LoadRequest } from './load.js'
 import { idsOf, move, type Movement } from './movement.js'
 
 const request = JSON.parse(process.argv[2]!) as LoadRequest
@@ -26,7 +27,9 @@ const PAUSE = 10
 const ids = idsOf(number)
 const stopping = new AbortController()
 let done = 0
-process.on('message', () => stopping.abort())
+process.on('message', (command: LoadCommand) =>
+  command === 'stop' ? stopping.abort() : report({ done, ended: false, rejections: [], heap: heapSize() }),
+)
 // Who started it is gone: so is the reason to go on.
 process.on('disconnect', () => process.exit())
 

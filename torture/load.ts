@@ -28,7 +28,12 @@ export interface LoadReport {
   readonly ended: boolean
   /** Rejections that nobody handled. */
   readonly rejections: readonly string[]
+  /** Bytes of its heap after a collection, when it was asked for them. */
+  readonly heap?: number
 }
+
+/** What a process of the load is told. */
+export type LoadCommand = 'heap' | 'stop'
 
 export interface LoadOptions {
   readonly url: string
@@ -58,6 +63,8 @@ export interface LoadEnd {
 export interface Load extends AsyncDisposable {
   /** Resolves with true once `count` more movements are acknowledged as done; with false after `limit` milliseconds. */
   progress(count: number, limit: number): Promise<boolean>
+  /** What each process has on its heap after a collection, in bytes. */
+  heaps(): Promise<number[]>
   /** Lets every call end, and those with a key be resolved. Processes that take longer than `limit` are killed. */
   stop(limit: number): Promise<LoadEnd>
 }
@@ -94,8 +101,9 @@ export async function startLoad({ processes, preparedStatements = true, keys = t
 
   return {
     progress,
+    heaps: () => Promise.all(workers.map(heapOf)),
     async stop(limit) {
-      for (const { child } of workers) if (child.connected) child.send('stop')
+      for (const { child } of workers) if (child.connected) child.send('stop' satisfies LoadCommand)
       await within(Promise.all(workers.map(({ exited }) => exited)), limit)
       const stuck = workers.filter(({ child }) => child.exitCode === null && child.signalCode === null).length
       const journaled = await readJournals(folder)
@@ -115,11 +123,26 @@ export async function startLoad({ processes, preparedStatements = true, keys = t
 }
 
 function startWorker(request: LoadRequest, onReport: () => void): Worker {
-  const child = fork(program, [JSON.stringify(request)], { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(program, [JSON.stringify(request)], {
+    execArgv: ['--expose-gc', '--import', 'tsx'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
   const worker: Worker = { child, exited: once(child, 'exit'), last: { done: 0, ended: false, rejections: [] } }
   child.on('message', (report: LoadReport) => {
     worker.last = report
     onReport()
   })
   return worker
+}
+
+function heapOf({ child }: Worker): Promise<number> {
+  return new Promise((resolve) => {
+    const listen = ({ heap }: LoadReport) => {
+      if (heap === undefined) return
+      child.off('message', listen)
+      resolve(heap)
+    }
+    child.on('message', listen)
+    child.send('heap' satisfies LoadCommand)
+  })
 }

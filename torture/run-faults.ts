@@ -67,7 +67,10 @@ async function run(
 
 /** A run that does not end when it is told to is left alone, so that the others get their turn. */
 async function endOf(running: Promise<Outcome>, signal: AbortSignal): Promise<Outcome> {
-  const told = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  const told = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
   const early = await Promise.race([running, told])
   if (early) return early
   const late = await within(running, ENDING)

@@ -1,5 +1,9 @@
 import type { Fault } from '../fault.js'
 import { serverKilled } from './f01-server-killed.js'
+import { soak } from './f14-soak.js'
 
 /** Every fault, in the order of the table. */
-export const FAULTS: readonly Fault[] = [serverKilled]
+export const FAULTS: readonly Fault[] = [
+  serverKilled, // F1
+  soak, // F14
+]
