@@ -68,7 +68,13 @@ function renderResults(results: readonly FaultResult[]): string {
 }
 
 function renderControls(results: readonly FaultResult[]): string {
-  const rows = results.flatMap(({ fault, controls }) => controls.map((one) => [fault.id, one.control.without, describeControl(one)]))
+  const rows = results.flatMap(({ fault, controls }) =>
+    controls.map((one) => [
+      fault.id,
+      one.control.without,
+      found(one) > 0 ? `${found(one)} ${WORDS[one.control.breaks]}` : describeControl(one),
+    ]),
+  )
   return table([['', 'without', 'what the check found'], ['---', '---', '---'], ...rows])
 }
 
