@@ -48,7 +48,7 @@ export class SideConnection {
 
   /** Who holds the advisory lock `key`, of this database; like {@link findBlockers} one search at a time. */
   findAdvisoryLockHolders(key: bigint): Promise<LockBlocker[] | undefined> {
-    return this.#search(async () => [...(await advisoryLockHolders(this.#open(), key))])
+    return this.#search(async () => [...(await withinSearchTime(this.#open(), (sql) => advisoryLockHolders(sql, key)))])
   }
 
   async close(): Promise<void> {
@@ -75,14 +75,15 @@ export class SideConnection {
   }
 
   async #readBlockers(query: { readonly sql: string; readonly args: readonly unknown[] }): Promise<LockBlocker[]> {
-    const sql = this.#open()
-    const lockers = await sql.unsafe<{ xmax: string }[]>(query.sql, query.args.map(toParameter) as never[])
+    const search = <T>(read: (sql: postgres.Sql) => Promise<T>) => withinSearchTime(this.#open(), read)
+    const lockers = await search((sql) => sql.unsafe<{ xmax: string }[]>(query.sql, query.args.map(toParameter) as never[]))
     const xids = [...new Set(lockers.map(({ xmax }) => xmax))].filter((xmax) => xmax !== '0')
     if (xids.length === 0) return []
-    const holders = await sql<LockBlocker[]>`${holdersOf(sql, xids)}`
+    const holders = await search((sql) => sql<LockBlocker[]>`${holdersOf(sql, xids)}`)
     if (holders.length > 0) return [...holders]
-    const members = await membersOf(sql, xids)
-    return members.length === 0 ? [] : [...(await sql<LockBlocker[]>`${holdersOf(sql, members)}`)]
+    const groups = xids.slice(0, MAX_GROUPS).map((xid) => search((sql) => membersOf(sql, xid)).catch(() => []))
+    const members = (await Promise.all(groups)).flat()
+    return members.length === 0 ? [] : [...(await search((sql) => sql<LockBlocker[]>`${holdersOf(sql, members)}`))]
   }
 
   #open(): postgres.Sql {
@@ -93,7 +94,9 @@ export class SideConnection {
       idle_timeout: 2,
       connect_timeout: 5,
       onnotice: () => undefined,
-      connection: { application_name: 'rowlock', statement_timeout: SEARCH_TIME },
+      // PgBouncer refuses a connection with settings that it does not know, and may not carry prepared statements.
+      connection: { application_name: 'rowlock' },
+      prepare: false,
     })
     return this.#sql
   }
@@ -112,13 +115,20 @@ const holdersOf = (sql: postgres.Sql, xids: readonly string[]) => sql`
 
 /**
  * A row held by several transactions carries the number of their group (a multixact) in xmax. Numbers
- * of finished transactions are among `xids` too, and no groups: PostgreSQL answers these with an error.
+ * of finished transactions are among those that are asked for, and no groups: PostgreSQL answers these with an error.
  */
-async function membersOf(sql: postgres.Sql, xids: readonly string[]): Promise<string[]> {
-  const members = xids
-    .slice(0, MAX_GROUPS)
-    .map((xid) => sql<{ xid: string }[]>`SELECT xid::text FROM pg_get_multixact_members(${xid}::text::xid)`.catch(() => []))
-  return (await Promise.all(members)).flat().map(({ xid }) => xid)
+async function membersOf(sql: postgres.Sql, xid: string): Promise<string[]> {
+  const members = await sql<{ xid: string }[]>`SELECT xid::text FROM pg_get_multixact_members(${xid}::text::xid)`
+  return members.map((member) => member.xid)
+}
+
+/** The server ends it in time; not as a setting of the session, which a pooler shares with others. */
+function withinSearchTime<T>(sql: postgres.Sql, read: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+  const work = async (tx: postgres.TransactionSql) => {
+    await tx.unsafe(`SET LOCAL statement_timeout = ${SEARCH_TIME}`)
+    return read(tx as unknown as postgres.Sql)
+  }
+  return sql.begin('READ ONLY', work) as Promise<T>
 }
 
 /** pg_locks shows a bigint key as two halves. */

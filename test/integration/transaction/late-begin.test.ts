@@ -1,8 +1,12 @@
-import type { TransactionClientOf, TransactionOptions } from 'rowlock'
+import { PrismaPg } from '@prisma/adapter-pg'
+import { Pool } from 'pg'
+import { lockable, rowLocks, type TransactionClientOf, type TransactionOptions } from 'rowlock'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { transactionStateOf } from '../../../src/transaction/open-transactions.js'
+import { startAnnouncingProxy } from '../../support/announcing-proxy.js'
 import { createClient, type TestClient } from '../../support/client.js'
-import { useDatabase, waitUntilSessionsBlocked } from '../../support/database.js'
+import { blockedBy, useDatabase, waitUntilSessionsBlocked } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { rejectionOf, useRejectionCheck } from '../../support/rejections.js'
 import { throughProxy } from '../../support/wire.js'
@@ -122,17 +126,21 @@ test('the next user of the connection has no limit, nor has a transaction that f
   expect(await Promise.all([plain(), plain()])).toEqual(['0', '0'])
 })
 
-test('a wait of the first statement is cancelled also behind a pooler, which gives the driver a number of its own', async () => {
-  const pooled = createClient(database)
-  pooled.pool.on('connect', (client) => Object.assign(client, { processID: 1 }))
+test('a wait of the first statement is cancelled also behind a pooler, which refuses settings and has process ids of its own', async () => {
+  await using proxy = await startAnnouncingProxy(database.url)
+  const pool = database.watch(new Pool({ connectionString: proxy.url, max: 1 }))
+  const pooled = new PrismaClient({ adapter: lockable(new PrismaPg(pool), { connection: proxy.url }) }).$extends(rowLocks())
   const holder = await held(prisma, (tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }))
   const controller = new AbortController()
-  const run = rejectionOf(pooled.prisma.$transactionWithRetry(example, { signal: controller.signal }))
-  await waitUntilSessionsBlocked(database.sql, 1)
+  const run = rejectionOf(pooled.$transactionWithRetry(example, { signal: controller.signal }))
+  const [waiter] = await waitUntilSessionsBlocked(database.sql, 1)
   const reason = new Error('the caller went away')
   controller.abort(reason)
   expect(await run).toBe(reason)
+  expect(await blockedBy(database.sql, waiter!.pid)).toEqual([])
   await holder.rollback()
+  await pooled.$disconnect()
+  await pool.end()
 })
 
 test('nothing is sent outside a transaction when BEGIN fails, and the connection goes back clean', async () => {
