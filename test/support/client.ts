@@ -3,6 +3,7 @@ import { Pool } from 'pg'
 import { lockable, rowLocks } from 'rowlock'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
 import type { TestDatabase } from './database.js'
+import { POOLED } from './through-pooler.js'
 
 export interface TestClientOptions {
   /** Connections in the pool. Default: 10. */
@@ -12,7 +13,7 @@ export interface TestClientOptions {
 /** A client with row locks on a pool that the clean check watches. */
 export function createClient(database: TestDatabase, { poolSize = 10 }: TestClientOptions = {}) {
   const pool = database.watch(new Pool({ connectionString: database.url, max: poolSize }))
-  const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
+  const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool), POOLED) }).$extends(rowLocks())
   return { prisma, pool }
 }
 

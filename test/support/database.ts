@@ -4,6 +4,7 @@ import { afterAll, beforeAll, inject } from 'vitest'
 
 import { cloneDatabase, type ClonedDatabase } from '../../src/harness/template-database.js'
 import { useCleanCheck } from './clean-check.js'
+import { throughPooler } from './through-pooler.js'
 
 export { blockedBy, waitUntilBlocked, waitUntilSessionsBlocked, type BlockedSession } from './blocked-by.js'
 export { expectClean, findLeftovers, useCleanCheck, type Leftover } from './clean-check.js'
@@ -11,6 +12,7 @@ export { waitUntil, type WaitOptions } from './wait-until.js'
 
 /** A migrated database of the test file's own. Its properties are set from `beforeAll` on. */
 export interface TestDatabase {
+  /** For the clients under test. */
   readonly url: string
   /** One connection for probes and fixtures, which the clean check ignores. */
   readonly sql: postgres.Sql
@@ -52,7 +54,7 @@ export function useDatabase(): TestDatabase {
   )
   return {
     get url() {
-      return started(clone).url
+      return throughPooler(started(clone).url)
     },
     get sql() {
       return started(sql)

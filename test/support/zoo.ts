@@ -6,6 +6,7 @@ import { beforeAll } from 'vitest'
 import { useDatabase } from './database.js'
 import { PrismaClient as JoinsClient } from './zoo/generated/joins/client.js'
 import { PrismaClient as QueriesClient } from './zoo/generated/queries/client.js'
+import { POOLED } from './through-pooler.js'
 
 const schema = readFileSync(new URL('./zoo/schema.sql', import.meta.url), 'utf8')
 
@@ -24,14 +25,14 @@ export function useZoo() {
   /** Relation reads as statements of their own, which is Prisma's default. */
   const queries = () => {
     const pool = database.watch(new Pool({ connectionString: database.url, max: 10 }))
-    const plain = new QueriesClient({ adapter: lockable(new PrismaPg(pool)), log: [{ emit: 'event', level: 'query' }] })
+    const plain = new QueriesClient({ adapter: lockable(new PrismaPg(pool), POOLED), log: [{ emit: 'event', level: 'query' }] })
     return { plain, prisma: plain.$extends(rowLocks()), pool }
   }
 
   /** Relation reads as joins, with the `relationJoins` preview. */
   const joins = () => {
     const pool = database.watch(new Pool({ connectionString: database.url, max: 10 }))
-    return new JoinsClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
+    return new JoinsClient({ adapter: lockable(new PrismaPg(pool), POOLED) }).$extends(rowLocks())
   }
 
   return { database, queries, joins }

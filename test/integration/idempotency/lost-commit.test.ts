@@ -10,6 +10,7 @@ import { createEffect, newKey } from '../../support/idempotency/effect.js'
 import { expectRejection, useRejectionCheck } from '../../support/rejections.js'
 import { createWorld, type World } from '../../support/repositories/world.js'
 import { type Fate, startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js'
+import { POOLED } from '../../support/through-pooler.js'
 
 const database = useDatabase()
 useRejectionCheck()
@@ -25,7 +26,7 @@ async function losing(fates: readonly Fate[], use: (prisma: TestClient, proxy: T
   proxy.fate = (data) => (data.includes('COMMIT') ? (left.shift() ?? 'pass') : 'pass')
   const pool = database.watch(new Pool({ connectionString: proxy.url, max: 2 }))
   pool.on('error', () => undefined)
-  const adapter = lockable(new PrismaPg(pool), { connection: database.url })
+  const adapter = lockable(new PrismaPg(pool), { connection: database.url, ...POOLED })
   await use(new PrismaClient({ adapter }).$extends(rowLocks()), proxy)
   await pool.end()
 }

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { expectRejection } from '../../support/rejections.js'
 import { useZoo } from '../../support/zoo.js'
+import { POOLED } from '../../support/through-pooler.js'
 
 const zoo = useZoo()
 
@@ -33,7 +34,7 @@ test('once and its sweep find their table in the schema of the driver adapter', 
   await database.sql`CREATE SCHEMA tenant`
   await database.sql`CREATE TABLE tenant."IdempotencyRecord" (LIKE public."IdempotencyRecord" INCLUDING ALL)`
   const pool = database.watch(new Pool({ connectionString: database.url, max: 2 }))
-  const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool, { schema: 'tenant' })) }).$extends(rowLocks())
+  const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool, { schema: 'tenant' }), POOLED) }).$extends(rowLocks())
   await once(prisma, 'key', 1, async () => 1)
   const [{ tenant, shared }] = await database.sql<[{ tenant: number; shared: number }]>`
     SELECT (SELECT count(*)::int FROM tenant."IdempotencyRecord") AS tenant, (SELECT count(*)::int FROM "IdempotencyRecord") AS shared`

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { expectRejection } from '../../support/rejections.js'
 import { useZoo } from '../../support/zoo.js'
 import { PrismaClient as ZooClient } from '../../support/zoo/generated/queries/client.js'
+import { POOLED } from '../../support/through-pooler.js'
 
 const zoo = useZoo()
 const MINUTE = 60_000
@@ -30,7 +31,7 @@ beforeEach(async () => {
 function tokyo() {
   const options = '-c TimeZone=Asia/Tokyo'
   const pool = zoo.database.watch(new Pool({ connectionString: zoo.database.url, max: 2, options }))
-  return new ZooClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
+  return new ZooClient({ adapter: lockable(new PrismaPg(pool), POOLED) }).$extends(rowLocks())
 }
 
 describe.each(['queries', 'joins'] as const)('a table with names and a key of its own, relations read as %s', (strategy) => {

@@ -7,6 +7,7 @@ import { Prisma, PrismaClient } from '../../../src/generated/prisma/client.js'
 import { useDatabase } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { lockedRows } from '../../support/locked-rows.js'
+import { POOLED } from '../../support/through-pooler.js'
 
 const database = useDatabase()
 const lockedUsers = () => lockedRows(database.sql, '"User"')
@@ -14,7 +15,7 @@ const lockedCompanies = () => lockedRows(database.sql, '"Company"')
 
 function plainClient(name = 'main') {
   const pool = database.watch(new Pool({ connectionString: database.url, max: 5, application_name: name }))
-  return new PrismaClient({ adapter: lockable(new PrismaPg(pool)) })
+  return new PrismaClient({ adapter: lockable(new PrismaPg(pool), POOLED) })
 }
 
 beforeAll(async () => {

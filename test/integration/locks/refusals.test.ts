@@ -5,6 +5,7 @@ import { isRowLockError, lockable, lockInOrder, rowLocks } from 'rowlock'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { useDatabase } from '../../support/database.js'
+import { POOLED } from '../../support/through-pooler.js'
 
 const database = useDatabase()
 let pool: Pool
@@ -12,7 +13,7 @@ let statements: string[] = []
 
 function createLoggingClient() {
   pool = database.watch(new Pool({ connectionString: database.url, max: 5 }))
-  const plain = new PrismaClient({ adapter: lockable(new PrismaPg(pool)), log: [{ emit: 'event', level: 'query' }] })
+  const plain = new PrismaClient({ adapter: lockable(new PrismaPg(pool), POOLED), log: [{ emit: 'event', level: 'query' }] })
   plain.$on('query', ({ query }) => statements.push(query))
   return plain.$extends(rowLocks())
 }

@@ -24,6 +24,7 @@ import type { WalletRace } from '../../support/repositories/coalesced-wallet.act
 import { createTamperedClient } from '../../support/repositories/tampered-client.js'
 import { balanceOf, createUser, createWallet, createWorld, entriesOf, type World } from '../../support/repositories/world.js'
 import { type Fate, startTcpProxy } from '../../support/tcp-proxy.js'
+import { POOLED } from '../../support/through-pooler.js'
 
 const database = useDatabase()
 useRejectionCheck()
@@ -360,7 +361,7 @@ describe('a connection that dies', () => {
     await using proxy = await startTcpProxy(database.url)
     const pool = database.watch(new Pool({ connectionString: proxy.url, max: 2 }))
     pool.on('error', () => undefined)
-    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool), { connection: database.url }) }).$extends(rowLocks())
+    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool), { connection: database.url, ...POOLED }) }).$extends(rowLocks())
     const left = [...fates]
     proxy.fate = (data) => (data.includes('RECURSIVE') ? (left.shift() ?? 'pass') : 'pass')
     await use(createCoalesced(prisma, { coalesce: {} }))

@@ -5,12 +5,13 @@ import { setCount } from 'rowlock/repositories'
 import { expect, test } from 'vitest'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { useDatabase } from '../../support/database.js'
+import { POOLED } from '../../support/through-pooler.js'
 
 const database = useDatabase()
 
 function clientOf(schema?: string) {
   const pool = database.watch(new Pool({ connectionString: database.url, max: 2 }))
-  return new PrismaClient({ adapter: lockable(new PrismaPg(pool, { schema })) }).$extends(rowLocks())
+  return new PrismaClient({ adapter: lockable(new PrismaPg(pool, { schema }), POOLED) }).$extends(rowLocks())
 }
 
 test('two clients of one generated code each write to the schema of their own adapter', async () => {

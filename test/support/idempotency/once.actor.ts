@@ -5,6 +5,7 @@ import { once } from 'rowlock/lockers'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { defineRaceActor } from '../../../src/harness/define-race-actor.js'
 import { resultOf } from './effect.js'
+import { POOLED } from '../through-pooler.js'
 
 export interface OnceRace {
   readonly url: string
@@ -14,7 +15,7 @@ export interface OnceRace {
 
 export const callOnce = defineRaceActor({
   connect: async ({ input }: { input: OnceRace }) => {
-    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 5 })) }).$extends(rowLocks())
+    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 5 }), POOLED) }).$extends(rowLocks())
     await prisma.company.count()
     return prisma
   },

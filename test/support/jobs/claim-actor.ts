@@ -6,6 +6,7 @@ import { rowLocks } from '../../../src/extension/row-locks.js'
 import { defineRaceActor } from '../../../src/harness/define-race-actor.js'
 import { claim } from '../../../src/jobs/claim.js'
 import { complete } from '../../../src/jobs/complete.js'
+import { POOLED } from '../through-pooler.js'
 
 export interface ClaimRaceInput {
   readonly url: string
@@ -15,7 +16,7 @@ export interface ClaimRaceInput {
 /** Claims until there is no job left; of those it has claimed it completes each together with its effect, a company. */
 export const worker = defineRaceActor({
   connect: async ({ input }: { input: ClaimRaceInput }) => {
-    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 4 })) }).$extends(rowLocks())
+    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 4 }), POOLED) }).$extends(rowLocks())
     await prisma.job.count()
     return prisma
   },

@@ -5,9 +5,10 @@ import { lockable, rowLocks } from 'rowlock'
 import { leaseLocker } from 'rowlock/lockers'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { serveHolder } from './serve-holder.js'
+import { POOLED } from '../through-pooler.js'
 
 const [url, ttl] = process.argv.slice(2)
-const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: url, max: 3 })) }).$extends(rowLocks())
+const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: url, max: 3 }), POOLED) }).$extends(rowLocks())
 const locker = leaseLocker(prisma, { ttl: Number(ttl) })
 const begun = new Map<string, { goOn: () => void; result: Promise<string> }>()
 

@@ -4,11 +4,12 @@ import { lockable, rowLocks } from 'rowlock'
 import { advisoryLocker, rowLocker } from 'rowlock/lockers'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { lockedIncrement, type ProcessLocker } from './locked-increment.js'
+import { POOLED } from '../through-pooler.js'
 
 // The lockers of processes of their own: for the checks across processes, and for pool-holder.ts.
 
 function connect(url: string) {
-  return new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: url, max: 4 })) }).$extends(rowLocks())
+  return new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: url, max: 4 }), POOLED) }).$extends(rowLocks())
 }
 
 export const PROCESS_LOCKERS = {

@@ -4,6 +4,7 @@ import { lockable, rowLocks } from 'rowlock'
 import { createWallet } from 'rowlock/repositories'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { defineRaceActor } from '../../../src/harness/define-race-actor.js'
+import { POOLED } from '../through-pooler.js'
 
 export interface WalletRace {
   readonly url: string
@@ -12,7 +13,7 @@ export interface WalletRace {
 
 export const move = defineRaceActor({
   connect: async ({ input }: { input: WalletRace }) => {
-    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 3 })) }).$extends(rowLocks())
+    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 3 }), POOLED) }).$extends(rowLocks())
     await prisma.company.count()
     return createWallet(prisma, { coalesce: { max: 40 } })
   },

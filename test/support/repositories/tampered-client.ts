@@ -4,6 +4,7 @@ import { Pool } from 'pg'
 import { lockable, rowLocks } from 'rowlock'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import type { TestDatabase } from '../database.js'
+import { POOLED } from '../through-pooler.js'
 
 /** What to do to the statements between rowlock and the driver. */
 export interface Tampering {
@@ -25,7 +26,7 @@ export function createTamperedClient(database: TestDatabase, tampering: Tamperin
   const pool = database.watch(new Pool({ connectionString: database.url, max: poolSize, application_name: 'tampered' }))
   // A killed connection also reports to the pool, which must not end the process.
   pool.on('error', () => undefined)
-  return { prisma: new PrismaClient({ adapter: lockable(tampered(new PrismaPg(pool), tampering)) }).$extends(rowLocks()), pool }
+  return { prisma: new PrismaClient({ adapter: lockable(tampered(new PrismaPg(pool), tampering), POOLED) }).$extends(rowLocks()), pool }
 }
 
 /** Ends all connections of the database's tampered clients, in the server. */
