@@ -3,8 +3,9 @@ import { LockNotSupportedError } from '../core/errors.js'
 import { classifyError } from '../core/classify-error.js'
 import { findTransactionState } from '../transaction/open-transactions.js'
 import { runTransaction, type TransactionFunction } from '../transaction/run-transaction.js'
-import { isTransactionClient, type RawQueryClient, type TransactionalClient } from '../transaction/transaction-client.js'
+import { isTransactionClient, opensAs, type RawQueryClient, type TransactionalClient } from '../transaction/transaction-client.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
+import { withTransactionScope } from '../transaction/transaction-scope.js'
 import type { AdvisoryLockKey } from '../sql/advisory-lock-key.js'
 import { type AdvisoryLockOptions, takeAdvisoryLock } from './advisory-lock.js'
 import { committingWrite } from './committing-write.js'
@@ -17,6 +18,7 @@ import { withLock, type WithLockOptions } from './with-lock.js'
 
 type Extend = (this: unknown, extension: unknown) => object
 type Client = TransactionalClient & { readonly $extends: Extend }
+type Open = TransactionalClient['$transaction']
 type Models = ReadonlyMap<string, SchemaModel>
 
 // The name of a hidden model method by which a model finds the client it belongs to.
@@ -49,6 +51,7 @@ export function rowLocks(): RowLocksExtension {
 function extensionOf(client: Client) {
   const models = readSchemaModels(client)
   const extend = client.$extends
+  const open = client.$transaction
   return {
     name: 'rowlock',
     query: {
@@ -59,6 +62,9 @@ function extensionOf(client: Client) {
       },
     },
     client: {
+      $transaction: opensAs(client, function (this: TransactionalClient, work: unknown, options?: object) {
+        return openNoting(this, open, work, options)
+      }),
       async $transactionWithRetry<R>(this: TransactionalClient, fn: TransactionFunction<never, R>, options?: TransactionOptions) {
         return runTransaction(this, fn, options)
       },
@@ -80,6 +86,14 @@ function extensionOf(client: Client) {
       },
     },
   }
+}
+
+/** Notes that `work` is inside of a transaction, so that another one in it is refused. An array is no place to be inside of. */
+function openNoting(client: TransactionalClient, open: Open, work: unknown, options: object | undefined): Promise<never> {
+  if (typeof work !== 'function' || isTransactionClient(client)) return open.call(client, work as never, options) as Promise<never>
+  return withTransactionScope(client, (inside) =>
+    open.call(client, (tx: never) => inside(() => (work as (tx: never) => Promise<never>)(tx)), options),
+  ) as Promise<never>
 }
 
 interface ExtensionObject {

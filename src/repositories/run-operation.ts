@@ -3,7 +3,7 @@ import { assertRowLocksClient, type RowLocksClient } from '../extension/row-lock
 import { digestOf, once, type OnceOptions } from '../idempotency/once.js'
 import { runUntilKnown } from '../idempotency/run-until-known.js'
 import { type GateOptions, parseGate, passGate } from '../transaction/gate.js'
-import { refuseNesting } from '../transaction/run-transaction.js'
+import { refuseNesting } from '../transaction/transaction-scope.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import { RepositoryError } from './errors.js'
 import type { RepositoryClient, RepositoryTransaction } from './repository-client.js'

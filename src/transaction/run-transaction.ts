@@ -1,12 +1,12 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { systemClock, type Clock } from '../core/clock.js'
-import { isRowLockError, LockNotSupportedError, RetryExhaustedError, type RowLockError } from '../core/errors.js'
+import { isRowLockError, RetryExhaustedError, type RowLockError } from '../core/errors.js'
 import type { Release } from '../core/keyed-semaphore.js'
 import { assertFunction } from '../core/option-checks.js'
 import { enterGate } from './gate.js'
 import { TransactionAttempt } from './transaction-attempt.js'
-import { isTransactionClient, originalClient, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
+import { opensByPrisma, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
 import { parseTransactionOptions, type RetryOptions, type TransactionOptions, type TransactionSettings } from './transaction-options.js'
+import { refuseNesting, withTransactionScope } from './transaction-scope.js'
 
 /** What a transaction function is told about its run. */
 export interface TransactionContext {
@@ -17,14 +17,6 @@ export interface TransactionContext {
 }
 
 export type TransactionFunction<Tx, R> = (tx: Tx, context: TransactionContext) => Promise<R>
-
-interface Scope {
-  readonly client: unknown
-  readonly outer: Scope | undefined
-  open: boolean
-}
-
-const scopes = new AsyncLocalStorage<Scope>()
 
 /**
  * Runs `fn` in a transaction that bounds its lock waits, and runs it again from the start when PostgreSQL
@@ -68,50 +60,22 @@ async function runAttempt<Tx, R>(
   leaveGate: Release | undefined,
 ): Promise<R> {
   const attempt = new TransactionAttempt(settings)
-  const scope: Scope = { client: originalClient(client), outer: innermostOpen(scopes.getStore()), open: true }
   const context = { attempt: number, signal: attempt.signal }
   try {
     // It may have been aborted in the moment in which the gate let it through.
     settings.signal?.throwIfAborted()
-    const open = () =>
+    const openIn = (inside: <T>(run: () => T) => T) =>
       client.$transaction(
-        (tx: Tx & RawQueryClient) => attempt.enter(tx, async () => scopes.run(scope, () => fn(tx, context))),
+        (tx: Tx & RawQueryClient) => attempt.enter(tx, async () => inside(() => fn(tx, context))),
         attempt.prismaOptions as object,
       )
-    return await attempt.run(() => (opensByPrisma(client) ? attempt.opening(open) : open()))
+    return await withTransactionScope(client, (inside) =>
+      attempt.run(() => (opensByPrisma(client) ? attempt.opening(() => openIn(inside)) : openIn(inside))),
+    )
   } finally {
-    scope.open = false
     leaveGate?.()
   }
 }
-
-/**
- * A transaction inside another one holds a second connection while it waits for the first one's locks:
- * it can wait for itself, and enough of them drain the pool for good.
- *
- * @throws {LockNotSupportedError} inside a transaction of this client.
- */
-export function refuseNesting(client: object): void {
-  if (isTransactionClient(client) || isInside(originalClient(client), scopes.getStore())) {
-    throw new LockNotSupportedError(
-      '`$transactionWithRetry`, `withLock` and the repositories with a client cannot run inside another transaction, which can only be retried as a whole; ' +
-        'use the `tx` of the transaction that is already open.',
-    )
-  }
-}
-
-function isInside(client: unknown, scope: Scope | undefined): boolean {
-  const open = innermostOpen(scope)
-  return open !== undefined && (open.client === client || isInside(client, open.outer))
-}
-
-/** A task that `fn` left behind keeps its scopes, which may be over. */
-function innermostOpen(scope: Scope | undefined): Scope | undefined {
-  return scope === undefined || scope.open ? scope : innermostOpen(scope.outer)
-}
-
-/** An extension's own `$transaction` may open others first, or from another one's context. */
-const opensByPrisma = (client: TransactionalClient) => client.$transaction === (originalClient(client) as TransactionalClient).$transaction
 
 function isRetryable(error: unknown, retry: Required<RetryOptions>): error is RowLockError {
   return isRowLockError(error) && (retry.on as readonly string[]).includes(error.code)

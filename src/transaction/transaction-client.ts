@@ -39,3 +39,19 @@ export function transactionIdOf(client: unknown): string | undefined {
 export function originalClient(client: object): object {
   return (client as { _originalClient?: object })._originalClient ?? client
 }
+
+type Open = TransactionalClient['$transaction']
+
+// Of those that rowlock puts before Prisma's own, which they call.
+const openers = new WeakSet<Open>()
+
+/** Whether the client's `$transaction` is Prisma's own: an extension's may open others first, or from another one's context. */
+export function opensByPrisma(client: TransactionalClient): boolean {
+  return client.$transaction === (originalClient(client) as TransactionalClient).$transaction || openers.has(client.$transaction)
+}
+
+/** Says that `open` does no more than to call the `$transaction` of `client`. */
+export function opensAs(client: TransactionalClient, open: Open): Open {
+  if (opensByPrisma(client)) openers.add(open)
+  return open
+}

@@ -46,6 +46,21 @@ describe.each(openers)('%s', (_, open) => {
     expect(count).toBe(7)
   })
 
+  test("is refused on the outer client inside Prisma's own $transaction, which goes on", async () => {
+    const count = await prisma.$transaction(async (tx) => {
+      await isRefused(open(prisma))
+      return (await tx.company.update({ where: { id }, data: { count: 8 } })).count
+    })
+    expect(count).toBe(8)
+    await open(prisma)
+  })
+
+  test("is allowed beside Prisma's own $transaction, and beside a list of queries", async () => {
+    await Promise.all([prisma.$transaction((tx) => tx.company.count()), open(prisma)])
+    const [count] = await prisma.$transaction([prisma.company.count(), prisma.user.count()])
+    expect(count).toBeGreaterThan(0)
+  })
+
   test('is refused on another extension of the outer client', async () => {
     const extended = prisma.$extends({ name: 'another' }) as unknown as TestClient
     await prisma.$transactionWithRetry(() => isRefused(open(extended)))
