@@ -21,7 +21,7 @@ export interface HolderCommands {
 
 export interface HolderRequest {
   readonly id: number
-  readonly command: keyof HolderCommands
+  readonly command: string
   readonly key: string
 }
 
@@ -36,26 +36,28 @@ export interface HolderOptions {
   readonly ttl: number
   /** By how many milliseconds the process's Date is wrong. */
   readonly shiftClock?: number
-  /** A module beside this one. Default: the one whose leases are rows. */
+  /** A module beside this one, or its URL. Default: the one whose leases are rows. */
   readonly program?: string
   readonly args?: readonly string[]
 }
 
-/** A process of its own that holds leases; a failed command resolves with the error's code. */
-export class HolderProcess implements AsyncDisposable {
+type CommandsOf<Commands> = { [C in keyof Commands]: (key: string) => Promise<unknown> }
+
+/** A process of its own that holds leases, or what else its program serves; a failed command resolves with the error's code. */
+export class HolderProcess<Commands extends CommandsOf<Commands> = HolderCommands> implements AsyncDisposable {
   readonly exited: Promise<unknown>
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, (value: unknown) => void>()
   #lastId = 0
 
-  static async start(options: HolderOptions): Promise<HolderProcess> {
+  static async start<Commands extends CommandsOf<Commands> = HolderCommands>(options: HolderOptions): Promise<HolderProcess<Commands>> {
     const { url, ttl, shiftClock = 0, program = 'lease-holder.ts', args = [] } = options
     const child = fork(new URL(program, import.meta.url), [url, String(ttl), ...args], {
       execArgv: ['--import', 'tsx'],
       serialization: 'advanced',
       env: { ...process.env, SHIFT_CLOCK: String(shiftClock) },
     })
-    const holder = new HolderProcess(child)
+    const holder = new HolderProcess<Commands>(child)
     await new Promise((resolve, reject) => {
       holder.#waiting.set(0, resolve)
       child.once('exit', (code) => reject(new Error(`The holder ended with ${code}.`)))
@@ -73,7 +75,7 @@ export class HolderProcess implements AsyncDisposable {
   }
 
   /** What a stopped process is told, it does when it goes on. */
-  tell<C extends keyof HolderCommands>(command: C, key: string): Promise<Awaited<ReturnType<HolderCommands[C]>>> {
+  tell<C extends keyof Commands & string>(command: C, key: string): Promise<Awaited<ReturnType<Commands[C]>>> {
     const id = ++this.#lastId
     const answer = new Promise((resolve) => this.#waiting.set(id, resolve))
     this.#child.send({ id, command, key } satisfies HolderRequest)

@@ -1,6 +1,6 @@
-import { isRowLockError } from 'rowlock'
 import type { HeldLease, LeaseLocker, RedisLocker } from 'rowlock/lockers'
-import type { HolderCommands, HolderRequest } from './holder-process.js'
+import type { HolderCommands } from './holder-process.js'
+import { type Commands, serveCommands } from './serve-commands.js'
 
 /** What differs between the kinds of holders: how they write under a lease, and how they leave. */
 type OwnCommands = Pick<HolderCommands, 'write' | 'writeUnguarded'> & Partial<Pick<HolderCommands, 'begin' | 'finish'>>
@@ -31,11 +31,5 @@ export function serveHolder(
     },
     ...ownCommands((key) => leases.get(key)!.fencingToken),
   }
-  process.on('message', ({ id, command, key }: HolderRequest) => {
-    commands[command]!(key).then(
-      (value) => void (process.connected && process.send!({ id, value })),
-      (error: unknown) => void process.send!({ id, error: isRowLockError(error) ? error.code : String(error) }),
-    )
-  })
-  process.send!({ id: 0 })
+  serveCommands(commands as Commands)
 }
