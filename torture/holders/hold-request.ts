@@ -5,6 +5,8 @@ import { type Kind, type KindName, KINDS, type ToolOptions, type Work } from './
 export interface ManyHolderCommands {
   /** Resolves with the token, if there is one, when it is held and its effect is done. */
   hold(request: string): Promise<unknown>
+  /** Whether it has learned that it lost what it held; for the same request. */
+  hasLost(request: string): Promise<boolean>
 }
 
 export interface HoldRequest {

@@ -26,7 +26,14 @@ export interface Work {
   /** Credits the user's wallet, in the transaction `db` or at once. */
   readonly effect: (db: Parameters<typeof credit>[0]) => Promise<unknown>
   /** Called while the lock is held and the effect is done: it resolves when it may be released. */
-  readonly pause: (token?: bigint) => Promise<void>
+  readonly pause: (held?: Holding) => Promise<void>
+}
+
+/** A hold that others are told of by its token, and that its holder may lose. */
+export interface Holding {
+  readonly token: bigint
+  /** Aborted when it is lost. */
+  readonly signal?: AbortSignal
 }
 
 /** One way to hold something on behalf of a user: takes it, works, and gives it back. */
@@ -123,12 +130,12 @@ export const KINDS = {
     lasts: TTL,
     hold({ prisma }, userId, { effect, pause }) {
       const locker = leaseLocker(prisma, { ttl: TTL })
-      return locker.withLock(name(userId), async ({ fencingToken }) => {
+      return locker.withLock(name(userId), async ({ fencingToken, signal }) => {
         await prisma.$transaction(async (tx) => {
           await locker.guardedWrite(tx, fencingToken)
           await effect(tx)
         }, TRANSACTION)
-        await pause(fencingToken)
+        await pause({ token: fencingToken, signal })
       })
     },
   },
@@ -136,9 +143,9 @@ export const KINDS = {
     lasts: TTL,
     needsRedis: true,
     hold: ({ prisma, redis, redisPrefix }, userId, { effect, pause }) =>
-      redisLocker(redis!, { ttl: TTL, prefix: redisPrefix }).withLock(name(userId), async ({ fencingToken }) => {
+      redisLocker(redis!, { ttl: TTL, prefix: redisPrefix }).withLock(name(userId), async ({ fencingToken, signal }) => {
         await effect(prisma)
-        await pause(fencingToken)
+        await pause({ token: fencingToken, signal })
       }),
   },
   'job with its effect committed': {
@@ -146,9 +153,9 @@ export const KINDS = {
     async hold(tools, userId, { effect, pause }) {
       const { prisma } = tools
       const job = await claimWhenFree(tools, userId)
-      using _extending = keepExtended(() => extend(prisma.job, job, { lease: TTL }))
+      using extending = keepExtended(() => extend(prisma.job, job, { lease: TTL }))
       await effect(prisma)
-      await pause(BigInt(job.attempt))
+      await pause({ token: BigInt(job.attempt), signal: extending.lost })
       await complete(prisma.job, job)
     },
   },
@@ -159,7 +166,7 @@ export const KINDS = {
       await tools.prisma.$transaction(async (tx) => {
         await effect(tx)
         await complete(tx.job, job)
-        await pause(BigInt(job.attempt))
+        await pause({ token: BigInt(job.attempt) })
       }, TRANSACTION)
     },
   },
@@ -176,7 +183,8 @@ async function claimWhenFree({ prisma }: Tools, userId: number) {
   }
 }
 
-function keepExtended(extendJob: () => Promise<unknown>): Disposable {
-  const timer = setInterval(() => void extendJob().catch(() => undefined), TTL / 3)
-  return { [Symbol.dispose]: () => clearInterval(timer) }
+function keepExtended(extendJob: () => Promise<unknown>): Disposable & { readonly lost: AbortSignal } {
+  const losing = new AbortController()
+  const timer = setInterval(() => void extendJob().catch(() => losing.abort()), TTL / 3)
+  return { lost: losing.signal, [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -2,18 +2,20 @@
 import { credit } from 'rowlock/repositories'
 import { serveCommands } from '../../test/support/lockers/serve-commands.js'
 import { BEFORE, effectOf, type HoldRequest, holdOf, type ManyHolderCommands, type ManyHolderInput } from './hold-request.js'
-import { connectTools } from './kinds.js'
+import { connectTools, type Holding } from './kinds.js'
 
 const { mode, ...options } = JSON.parse(process.argv[4]!) as ManyHolderInput
 const tools = connectTools(options)
+const signals = new Map<string, AbortSignal>()
 await tools.prisma.$queryRaw`SELECT 1`
 
 serveCommands({
   hold(request) {
     const { kind, userId } = JSON.parse(request) as HoldRequest
     return new Promise((isHeld, failed) => {
-      const pause = (token?: bigint) => {
-        isHeld(token)
+      const pause = (held?: Holding) => {
+        if (held?.signal) signals.set(request, held.signal)
+        isHeld(held?.token)
         return new Promise<never>(() => undefined)
       }
       const run = async () => {
@@ -23,4 +25,5 @@ serveCommands({
       run().catch(failed)
     })
   },
+  hasLost: async (request) => signals.get(request)?.aborted ?? false,
 } satisfies ManyHolderCommands)
