@@ -3,7 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { lockable, rowLocks } from 'rowlock'
 import { advisoryLocker, claim, complete, extend, leaseLocker, redisLocker, rowLocker } from 'rowlock/lockers'
-import { credit } from 'rowlock/repositories'
+import type { credit } from 'rowlock/repositories'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
 
 /** What a holder works with. */

@@ -1,6 +1,6 @@
 import type { HeldLease, LeaseLocker, RedisLocker } from 'rowlock/lockers'
 import type { HolderCommands } from './holder-process.js'
-import { type Commands, serveCommands } from './serve-commands.js'
+import { serveCommands } from './serve-commands.js'
 
 /** What differs between the kinds of holders: how they write under a lease, and how they leave. */
 type OwnCommands = Pick<HolderCommands, 'write' | 'writeUnguarded'> & Partial<Pick<HolderCommands, 'begin' | 'finish'>>
@@ -31,5 +31,5 @@ export function serveHolder(
     },
     ...ownCommands((key) => leases.get(key)!.fencingToken),
   }
-  serveCommands(commands as Commands)
+  serveCommands(commands)
 }
