@@ -28,6 +28,7 @@ export {
   LockOutsideTransactionError,
   LockTimeoutError,
   PoolTimeoutError,
+  ReadOnlyError,
   RecordNotFoundError,
   ReentrantLockError,
   RetryExhaustedError,

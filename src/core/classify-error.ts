@@ -6,6 +6,7 @@ import {
   LockNotAvailableError,
   LockTimeoutError,
   PoolTimeoutError,
+  ReadOnlyError,
   type RowLockError,
   type RowLockErrorDetails,
   SerializationError,
@@ -13,7 +14,7 @@ import {
   TransactionExpiredError,
 } from './errors.js'
 import { driverErrorCause, errorSqlState } from './error-sql-state.js'
-import { endsConnection, SQL_STATE } from './sql-state.js'
+import { endsConnection, refusesConnection, SQL_STATE } from './sql-state.js'
 
 /** What the failing call asked for; it decides what an error means and goes into its message. */
 export interface ErrorContext extends RowLockErrorDetails {
@@ -29,6 +30,8 @@ export interface ErrorContext extends RowLockErrorDetails {
 // a client that knows: nothing was sent.
 const NOT_SENT_MESSAGES = ['Client has encountered a connection error', 'Client was closed and is not queryable']
 const CONNECTION_LOST_MESSAGES = [...NOT_SENT_MESSAGES, 'Connection terminated']
+// And of one that has not answered within its `query_timeout`, when the statement may be under way still.
+const NOT_ANSWERED_MESSAGES = ['Query read timeout']
 // What it says when its pool has no connection in time, or the server does not answer a new one.
 const NO_CONNECTION_MESSAGES = ['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout']
 const CONNECTION_LOST_KINDS = ['ConnectionClosed', 'SocketTimeout']
@@ -71,6 +74,14 @@ export function classifyError(error: unknown, context: ErrorContext = {}): RowLo
       )
     case SQL_STATE.transactionTimeout:
       return new TransactionExpiredError(`The server's transaction_timeout ended the transaction of ${what}.`, details)
+    case SQL_STATE.readOnlyTransaction:
+      return new ReadOnlyError(
+        `PostgreSQL refused ${what}: the server is a standby, or the transaction is read-only. Nothing was changed or locked.`,
+        details,
+      )
+  }
+  if (refusesConnection(sqlState)) {
+    return new ConnectionLostError(`The server takes no connection now for ${what}; nothing was sent.`, details)
   }
   if (!endsConnection(sqlState)) return undefined
   return context.autocommit ? ambiguousCommit(`of ${what}`, details) : connectionLost(what, details)
@@ -134,7 +145,7 @@ function isConnectionLost(error: unknown): boolean {
   const kind = driverErrorCause(error)?.['kind']
   if (typeof kind === 'string') return CONNECTION_LOST_KINDS.includes(kind)
   return (
-    saysOneOf(CONNECTION_LOST_MESSAGES, error) ||
+    saysOneOf([...CONNECTION_LOST_MESSAGES, ...NOT_ANSWERED_MESSAGES], error) ||
     (property(error, 'syscall') !== undefined && SOCKET_ERRORS.includes(String(property(error, 'code'))))
   )
 }

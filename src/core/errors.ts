@@ -17,6 +17,7 @@ export type RowLockErrorCode =
   | 'AMBIGUOUS_COMMIT'
   | 'ALREADY_COMMITTED'
   | 'COMMIT_NOT_SUPPORTED'
+  | 'READ_ONLY'
   | 'RETRY_EXHAUSTED'
   | 'LOCK_OUTSIDE_TRANSACTION'
   | 'LOCK_NOT_APPLIED'
@@ -147,7 +148,10 @@ export class PoolTimeoutError extends RowLockError {
   readonly retryable = true
 }
 
-/** The connection died before COMMIT was sent: the transaction was rolled back by the server. */
+/**
+ * The connection died before COMMIT was sent: the transaction was rolled back by the server. Or the server
+ * took none, as it is starting or has too many: nothing was sent.
+ */
 export class ConnectionLostError extends RowLockError {
   readonly code = 'CONNECTION_LOST'
   readonly retryable = true
@@ -178,6 +182,15 @@ export class AlreadyCommittedError extends RowLockError {
  */
 export class CommitNotSupportedError extends RowLockError {
   readonly code = 'COMMIT_NOT_SUPPORTED'
+  readonly retryable = false
+}
+
+/**
+ * The server is a standby, or the transaction is read-only: it neither writes nor locks rows (SQLSTATE
+ * 25006). Trying again helps only once the connections lead to another server.
+ */
+export class ReadOnlyError extends RowLockError {
+  readonly code = 'READ_ONLY'
   readonly retryable = false
 }
 

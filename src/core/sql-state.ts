@@ -12,6 +12,9 @@ export const SQL_STATE = {
   inFailedTransaction: '25P02',
   idleInTransactionTimeout: '25P03',
   transactionTimeout: '25P04',
+  readOnlyTransaction: '25006',
+  tooManyConnections: '53300',
+  cannotConnectNow: '57P03',
   featureNotSupported: '0A000',
   unknownStatementName: '26000',
   duplicateStatementName: '42P05',
@@ -25,4 +28,9 @@ export function endsConnection(sqlState: string): boolean {
     sqlState === SQL_STATE.idleInTransactionTimeout ||
     sqlState === SQL_STATE.transactionTimeout
   )
+}
+
+/** True for the codes by which PostgreSQL refuses a new connection for now: nothing can have been sent on it. */
+export function refusesConnection(sqlState: string): boolean {
+  return sqlState === SQL_STATE.tooManyConnections || sqlState === SQL_STATE.cannotConnectNow
 }
