@@ -70,6 +70,8 @@ class LateBeginClient {
   #failure: { readonly error: unknown } | undefined
   /** Set while the statement is on its way here that COMMIT goes along with. */
   #commit: CommitReport | undefined
+  /** What the driver said in place of an answer: the connection may wait for that still, and whoever gets it next too. */
+  #unanswered: unknown
 
   constructor(client: PgClient, limits: TransactionLimits) {
     this.#client = client
@@ -85,6 +87,19 @@ class LateBeginClient {
       this.#keptBack.push(config.text)
       return NO_ROWS
     }
+    return this.#watching(this.#dispatch(config))
+  }
+
+  async #watching<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer
+    } catch (error) {
+      if (!isAnswer(error)) this.#unanswered ??= error
+      throw error
+    }
+  }
+
+  async #dispatch(config: QueryConfig): Promise<unknown> {
     const commit = this.#takeCommit()
     if (!this.#begun) {
       if (endsTransaction(config)) return NO_ROWS
@@ -96,6 +111,8 @@ class LateBeginClient {
     }
     // Not left to the driver's own queue, which would send it also when there is no transaction.
     await this.#begun
+    // The server rolls back when the connection goes.
+    if (this.#unanswered !== undefined && config.text === 'ROLLBACK') return NO_ROWS
     if (this.#failure) return this.#refuse(config, this.#failure.error)
     return commit ? this.#send(config, { commit }) : this.#client.query(config)
   }
@@ -140,7 +157,7 @@ class LateBeginClient {
   }
 
   release(error?: unknown): void {
-    this.#client.release(error)
+    this.#client.release(error ?? this.#unanswered)
   }
 
   on(event: string, listener: () => void): unknown {
@@ -153,5 +170,8 @@ class LateBeginClient {
 }
 
 const endsTransaction = ({ text }: QueryConfig) => text === 'COMMIT' || text === 'ROLLBACK'
+
+/** PostgreSQL's own errors have a severity, in whatever language. */
+const isAnswer = (error: unknown) => typeof (error as { severity?: unknown } | null)?.severity === 'string'
 
 const ignore = () => undefined

@@ -1,6 +1,16 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
-import { AmbiguousCommitError, ConnectionLostError, lockable, rowLocks, TransactionExpiredError, type TransactionClientOf } from 'rowlock'
+import {
+  AmbiguousCommitError,
+  ConnectionLostError,
+  lockable,
+  ReadOnlyError,
+  RetryExhaustedError,
+  rowLocks,
+  TransactionExpiredError,
+  type TransactionClientOf,
+} from 'rowlock'
+import { incrementCount } from 'rowlock/repositories'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { createClient, type TestClient } from '../../support/client.js'
@@ -255,6 +265,47 @@ describe('a COMMIT whose answer is lost', () => {
     }))
 })
 
+describe('a server that has gone silent', () => {
+  const throughSilence = async (use: (client: TestClient, proxy: TcpProxy) => Promise<void>) => {
+    await using proxy = await startTcpProxy(database.url)
+    const pool = database.watch(new Pool({ connectionString: proxy.url, max: 1, query_timeout: 500 }))
+    const adapter = lockable(new PrismaPg(pool), { connection: database.url })
+    await use(new PrismaClient({ adapter }).$extends(rowLocks()), proxy)
+    await pool.end()
+  }
+  const silentAt = (proxy: TcpProxy, words: string) => {
+    let silent = false
+    proxy.fate = (data) => ((silent ||= data.includes(words)) ? 'swallow' : 'pass')
+  }
+
+  test("is a ConnectionLostError after the pool's query_timeout, and the connection is not used again", () =>
+    throughSilence(async (client, proxy) => {
+      silentAt(proxy, 'UPDATE')
+      const update = () => client.$transactionWithRetry((tx) => tx.company.update({ where: { id }, data: { count: 1 } }), once)
+      await expectRejection(update(), ConnectionLostError)
+      proxy.fate = () => 'pass'
+      await update()
+      expect(await countOf()).toBe(1)
+    }))
+
+  test('is an AmbiguousCommitError in a call outside a transaction', () =>
+    throughSilence(async (client, proxy) => {
+      silentAt(proxy, 'UPDATE')
+      await expectRejection(client.company.update({ where: { id }, data: { count: 1 } }), AmbiguousCommitError)
+    }))
+
+  test('is an AmbiguousCommitError in COMMIT, and the connection is not used again', () =>
+    throughSilence(async (client, proxy) => {
+      silentAt(proxy, 'COMMIT')
+      const read = () => client.$transactionWithRetry((tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }), once)
+      await expectRejection(read(), AmbiguousCommitError)
+      // The server has noticed nothing, and keeps the row locked for who has gone.
+      await database.sql`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`
+      proxy.fate = () => 'pass'
+      await expect(read()).resolves.toMatchObject({ id })
+    }))
+})
+
 describe('a server that cannot be reached', () => {
   test('is a ConnectionLostError that tells nobody the password', async () => {
     const connectionString = 'postgres://somebody:hunter2@127.0.0.1:1/nowhere'
@@ -268,5 +319,47 @@ describe('a server that cannot be reached', () => {
       await expectRejection(client.company.updateMany({ data: { count: 1 } }), ConnectionLostError),
     ]
     for (const error of errors) expect(`${error.stack} ${JSON.stringify(error)} ${JSON.stringify(error.cause)}`).not.toContain('hunter2')
+  })
+})
+
+describe('a server that refuses', () => {
+  const withClient = async (parameters: string, use: (client: TestClient) => Promise<void>) => {
+    const url = new URL(database.url)
+    if (parameters !== '') url.searchParams.set('options', parameters)
+    const pool = database.watch(new Pool({ connectionString: url.href, max: 1 }))
+    await use(new PrismaClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks()))
+  }
+  const calls = (client: TestClient): (() => Promise<unknown>)[] => [
+    () => client.$transactionWithRetry((tx) => tx.company.findUnique({ where: { id }, lock: 'forUpdate' }), { retry: { attempts: 2 } }),
+    async () => client.company.update({ where: { id }, data: { count: 1 } }),
+    () => incrementCount(client, { company: `company of ${id}`, count: 1 }),
+  ]
+
+  test('to write or lock, as it is read-only, throws a ReadOnlyError, and is not asked again', () =>
+    withClient('-c default_transaction_read_only=on', async (client) => {
+      for (const call of calls(client)) await expectRejection(call(), ReadOnlyError, { sqlState: '25006', retryable: false })
+    }))
+
+  test('another connection is a ConnectionLostError, as nothing was sent, and is asked again', async () => {
+    const { rolname } = (
+      await database.sql<[{ rolname: string }]>`
+      SELECT 'limited_' || pg_backend_pid() AS rolname`
+    )[0]
+    await database.sql.unsafe(`CREATE ROLE ${rolname} LOGIN PASSWORD 'limited' CONNECTION LIMIT 0`)
+    const url = new URL(database.url)
+    url.username = rolname
+    url.password = 'limited'
+    const pool = database.watch(new Pool({ connectionString: url.href, max: 1 }))
+    const client = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
+    const [transaction, update, repository] = calls(client)
+    const fields = { sqlState: '53300', retryable: true }
+    await expectRejection(transaction!(), RetryExhaustedError, {
+      attempts: 2,
+      sqlState: '53300',
+      cause: expect.any(ConnectionLostError) as Error,
+    })
+    await expectRejection(update!(), ConnectionLostError, fields)
+    await expectRejection(repository!(), RetryExhaustedError, { sqlState: '53300' })
+    await database.sql.unsafe(`DROP ROLE ${rolname}`)
   })
 })
