@@ -1,3 +1,4 @@
+import { classifyError } from '../core/classify-error.js'
 import { InvalidOptionError, LockOutsideTransactionError } from '../core/errors.js'
 import { parseFlag } from '../core/option-checks.js'
 import { driverErrorCause, errorSqlState } from '../core/error-sql-state.js'
@@ -14,7 +15,7 @@ import { nameStatements, prepared } from './prepared-statements.js'
 import { RepeatedStatements } from './repeated-statements.js'
 import { type ConnectionConfig, type RunBeside, SideConnection } from './side-connection.js'
 import { findTransactionOpening } from './transaction-opening.js'
-import { offerTransactionState, TransactionState } from './transaction-state.js'
+import { explainWithCode, offerTransactionState, TransactionState } from './transaction-state.js'
 
 /** Options of {@link lockable}. */
 export interface LockableOptions {
@@ -138,9 +139,9 @@ class LockableAdapter implements SqlDriverAdapter {
   async startTransaction(...args: Parameters<SqlDriverAdapter['startTransaction']>): Promise<Transaction> {
     const state = new TransactionState(this.#side)
     const opening = findTransactionOpening()
-    if (!opening) return new LockableTransaction(await this.#inner.startTransaction(...args), state, this.#repeated)
+    if (!opening) return new LockableTransaction(await explained(this.#inner.startTransaction(...args)), state, this.#repeated)
     const limits = { lockTimeout: opening.lockTimeout, onPid: (pid: number) => (state.pid = pid) }
-    const { transaction, limited, sendWithCommit } = await startTransaction(this.#inner, args[0], limits)
+    const { transaction, limited, sendWithCommit } = await explained(startTransaction(this.#inner, args[0], limits))
     state.sendWithCommit = sendWithCommit
     if (limited) opening.state = state
     return new LockableTransaction(transaction, state, this.#repeated)
@@ -275,6 +276,15 @@ class LockableTransaction implements Transaction {
     const lockers = lockersStatement(query, request.skip)
     const blockers = lockers && (await this.#state.side?.findBlockers(lockers))
     if (blockers) request.blockers = blockers
+  }
+}
+
+/** A plain `$transaction` that gets no connection fails past all extensions, which explain the errors of queries. */
+async function explained<T>(starting: Promise<T>): Promise<T> {
+  try {
+    return await starting
+  } catch (error) {
+    throw explainWithCode(classifyError(error, { subject: 'the transaction' }), error)
   }
 }
 

@@ -1,6 +1,6 @@
 import { classifyFailedCommit } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
-import { CommitNotSupportedError } from '../core/errors.js'
+import { CommitNotSupportedError, type RowLockError } from '../core/errors.js'
 import { cameBehind, commitAfterFailure, disturbed, type LastCall, newCommitReport } from './last-call.js'
 import type { SendWithCommit } from './late-begin.js'
 import type { CommitReport } from './piped-query.js'
@@ -189,13 +189,14 @@ export class TransactionState {
 
 const ignore = () => undefined
 
+/** Here alone is it known whether a connection died before COMMIT or in the middle of it, for every kind of transaction. */
+const explainFailedCommit = (error: unknown) => explainWithCode(classifyFailedCommit(error), error)
+
 /**
- * Here alone is it known whether a connection died before COMMIT or in the middle of it, for every
- * kind of transaction. Of an error with a `code` Prisma keeps the code, the message and `meta`, where
- * its own errors carry the driver's.
+ * Of an error with a `code` Prisma keeps the code, the message and `meta`, where its own errors carry the
+ * driver's.
  */
-function explainFailedCommit(error: unknown): unknown {
-  const explained = classifyFailedCommit(error)
+export function explainWithCode(explained: RowLockError | undefined, error: unknown): unknown {
   if (explained === undefined) return error
   return Object.defineProperty(explained, 'meta', { value: { driverAdapterError: error } })
 }

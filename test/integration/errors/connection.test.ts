@@ -352,6 +352,9 @@ describe('a server that refuses', () => {
     const pool = database.watch(new Pool({ connectionString: url.href, max: 1 }))
     const client = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
     const [transaction, update, repository] = calls(client)
+    const plain = (run: () => Promise<unknown>) => expectRejection(run(), ConnectionLostError, { sqlState: '53300', retryable: true })
+    await plain(() => client.$transaction((tx) => tx.company.count()))
+    await plain(() => client.$transaction([client.company.count(), client.user.count()]))
     const fields = { sqlState: '53300', retryable: true }
     await expectRejection(transaction!(), RetryExhaustedError, {
       attempts: 2,
