@@ -1,4 +1,5 @@
 import type { TransactionClientOf } from 'rowlock'
+import { withResolvers } from './with-resolvers.js'
 
 /** A transaction that has run its statement and stays open. */
 export interface HeldTransaction<R = unknown> {
@@ -50,16 +51,4 @@ export async function held<C extends Client, R>(
     return done
   }
   return { ...(await ready.promise), commit: () => finish('commit'), rollback: () => finish('rollback') }
-}
-
-/** Promise.withResolvers, which Node 20 does not have. */
-function withResolvers<T>() {
-  let resolve!: (value: T) => void
-  let reject!: (reason: unknown) => void
-  const promise = new Promise<T>((res, rej) => {
-    resolve = res
-    reject = rej
-  })
-  promise.catch(() => undefined)
-  return { promise, resolve, reject }
 }
