@@ -11,7 +11,7 @@ type Query = (...args: readonly unknown[]) => unknown
 /** A class of clients of its own, for one pool. */
 export function placedClients(): { readonly Client: PoolConfig['Client']; readonly placement: Placement } {
   let armed: { readonly before: 'a statement' | 'COMMIT'; readonly reached: (pid: number) => Promise<unknown> } | undefined
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called on the client below
+   
   const query = Client.prototype.query as unknown as Query
 
   class PlacedClient extends Client {}
@@ -26,7 +26,7 @@ export function placedClients(): { readonly Client: PoolConfig['Client']; readon
   } as Client['query']
 
   return {
-    Client: PlacedClient as unknown as PoolConfig['Client'],
+    Client: PlacedClient,
     placement: {
       arm(before, reached) {
         armed = { before, reached }

@@ -71,7 +71,7 @@ const HOLDINGS: readonly Holding[] = [
       prisma.$transaction(async (tx) => {
         await lockWallet(tx, movement)
         await dawdle(1)
-        return move(tx as Tx, movement)
+        return move(tx, movement)
       }, LIMITS),
   },
   {
