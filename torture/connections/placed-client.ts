@@ -11,7 +11,7 @@ type Query = (...args: readonly unknown[]) => unknown
 /** A class of clients of its own, for one pool. */
 export function placedClients(): { readonly Client: PoolConfig['Client']; readonly placement: Placement } {
   let armed: { readonly before: 'a statement' | 'COMMIT'; readonly reached: (pid: number) => Promise<unknown> } | undefined
-   
+
   const query = Client.prototype.query as unknown as Query
 
   class PlacedClient extends Client {}

@@ -255,8 +255,9 @@ const isStage = (place: Place): place is Stage => (STAGES as readonly string[]).
 function expected(call: Call | JobCall, place: Place): Expected {
   if (call.resolves) return 'ok'
   if (place === 'in COMMIT' || place === 'committed') return 'unknown'
-  if (call.form === 'transaction') return 'ok'
   // The driver may have noticed by then that the connection is dead, and has sent nothing.
+  if (place === 'before COMMIT') return 'either'
+  if (call.form === 'transaction') return 'ok'
   return place === 'before the lock wait' ? 'either' : 'unknown'
 }
 
