@@ -1,3 +1,4 @@
+import { propertyOf } from '../core/option-checks.js'
 import type { SqlQuery, SqlResultSet } from './driver-adapter.js'
 
 /** The way past Prisma's query engine: the driver adapter that a client is connected through. */
@@ -25,9 +26,8 @@ export function setDirectRoute(factory: object, route: DirectRoute | undefined):
 
 /** The route of a client, which connects if it has not yet; undefined when its adapter is not `lockable`. */
 export async function findDirectRoute(client: unknown): Promise<DirectRoute | undefined> {
-  const { _engineConfig } = client as ClientInternals
-  const factory = _engineConfig?.adapter
-  if (!factory || !(ROUTE in factory)) return undefined
+  const factory = propertyOf(propertyOf(client, '_engineConfig'), 'adapter') as Routed | undefined
+  if (typeof factory !== 'object' || !(ROUTE in factory)) return undefined
   if (!factory[ROUTE]) await (client as ClientInternals).$connect()
   return factory[ROUTE]
 }

@@ -1,6 +1,6 @@
 import { classifyError } from '../core/classify-error.js'
 import { InvalidOptionError, LockOutsideTransactionError } from '../core/errors.js'
-import { parseFlag } from '../core/option-checks.js'
+import { parseFlag, propertyOf, readOptions } from '../core/option-checks.js'
 import { driverErrorCause, errorSqlState } from '../core/error-sql-state.js'
 import { SQL_STATE } from '../core/sql-state.js'
 import { requiringRow, saysNoRow } from '../sql/required-row.js'
@@ -53,16 +53,18 @@ export interface LockableOptions {
  */
 export function lockable(adapter: SqlDriverAdapterFactory, options: LockableOptions = {}): SqlDriverAdapterFactory {
   assertPostgresAdapter(adapter)
+  options = readOptions(options, ['connection', 'preparedStatements'], 'options')
   const connection = options.connection ?? (adapter as { config?: ConnectionConfig }).config
   return new LockableFactory(adapter, connection, parseFlag(options.preparedStatements ?? true, 'options.preparedStatements'))
 }
 
 function assertPostgresAdapter(adapter: SqlDriverAdapterFactory): void {
-  if (typeof adapter !== 'object' || adapter === null || typeof adapter.connect !== 'function') {
+  if (typeof adapter !== 'object' || adapter === null || typeof propertyOf(adapter, 'connect') !== 'function') {
     throw new InvalidOptionError('adapter', adapter, 'a Prisma driver adapter, such as `new PrismaPg({ connectionString })`')
   }
-  if (adapter.provider !== 'postgres') {
-    throw new InvalidOptionError('adapter', adapter.provider, 'a driver adapter for PostgreSQL (its `provider` is `postgres`)')
+  const provider = propertyOf(adapter, 'provider')
+  if (provider !== 'postgres') {
+    throw new InvalidOptionError('adapter', provider, 'a driver adapter for PostgreSQL (its `provider` is `postgres`)')
   }
 }
 

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { InvalidOptionError, isRowLockError } from '../core/errors.js'
+import { assertSignal } from '../core/option-checks.js'
 import type { ExploreReport } from '../harness/explore/explore-report.js'
 import { exploreToJson } from '../report/explore-to-json.js'
 import { ExitCode } from './exit-code.js'
@@ -43,6 +44,7 @@ async function runExploreCommand(file: string, { html, json = false, replay: tok
   using interruption = listenForInterruption()
   try {
     const options = await loadExploration(file)
+    assertSignal(options.signal, 'signal')
     const { explore, replay } = await import('../harness/explore/explore.js')
     const signal = options.signal ? AbortSignal.any([options.signal, interruption.signal]) : interruption.signal
     const report = await (token === undefined ? explore({ ...options, signal }) : replay(token, { ...options, signal }))

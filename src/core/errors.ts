@@ -103,7 +103,13 @@ export abstract class RowLockError extends Error {
  * ```
  */
 export function isRowLockError(error: unknown): error is RowLockError {
-  return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true
+  if (typeof error !== 'object' || error === null) return false
+  try {
+    return (error as Record<symbol, unknown>)[BRAND] === true
+  } catch {
+    // Anything can be thrown, also what throws when it is looked at.
+    return false
+  }
 }
 
 /** `nowait` was asked for and another transaction holds a conflicting lock (SQLSTATE 55P03). */
@@ -233,14 +239,15 @@ export class InvalidOptionError extends RowLockError {
   readonly option: string
   /** What is allowed, in words. */
   readonly allowed: string
-  /** What was given. */
-  readonly given: unknown
+  /** What was given. Not enumerable: what was given by mistake, such as a client, may hold a password, and errors are logged. */
+  declare readonly given: unknown
 
-  constructor(option: string, given: unknown, allowed: string) {
-    super(`Option \`${option}\` must be ${allowed}; ${describe(given)} was given.`)
-    this.option = option
+  constructor(option: string, given: unknown, allowed: string, cause?: unknown) {
+    const name = shorten(option)
+    super(`Option \`${name}\` must be ${allowed}; ${describe(given)} was given.`, { cause })
+    this.option = name
     this.allowed = allowed
-    this.given = given
+    Object.defineProperty(this, 'given', { value: given })
   }
 }
 
@@ -309,16 +316,30 @@ export class IdempotencyConflictError extends RowLockError {
 function describe(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+      return JSON.stringify(shorten(value))
     case 'bigint':
-      return `${value}n`
+      // Past 64 bits it is nobody's number, and may take seconds to write down.
+      return BigInt.asIntN(64, value) === value ? `${value}n` : 'a bigint beyond 64 bits'
     case 'symbol':
       return 'a symbol'
     case 'function':
       return 'a function'
     case 'object':
-      return value === null ? 'null' : Array.isArray(value) ? 'an array' : 'an object'
+      return value === null ? 'null' : isArray(value) ? 'an array' : 'an object'
     default:
       return String(value)
   }
 }
+
+/** `Array.isArray` throws for a revoked proxy. */
+function isArray(value: object): boolean {
+  try {
+    return Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+const MAX_SHOWN = 60
+
+const shorten = (text: string): string => (text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text)

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.js'
-import { parseFlag, requireNumber } from './option-checks.js'
+import { isObject, parseFlag, readOptions, requireNumber } from './option-checks.js'
 
 /**
  * PostgreSQL's four row-lock strengths, strongest first.
@@ -81,7 +81,6 @@ const LOCK_STRENGTHS: readonly LockStrength[] = ['forUpdate', 'forNoKeyUpdate', 
 /** PostgreSQL keeps its time limits in a signed 32-bit number of milliseconds. */
 export const MAX_TIMEOUT = 2_147_483_647
 
-const OPTION_KEYS = new Set(['strength', 'nowait', 'skipLocked', 'timeout'])
 const STRENGTHS_IN_WORDS = `one of ${LOCK_STRENGTHS.map((strength) => `'${strength}'`).join(', ')}`
 
 /**
@@ -91,15 +90,11 @@ const STRENGTHS_IN_WORDS = `one of ${LOCK_STRENGTHS.map((strength) => `'${streng
  */
 export function parseLockOption(option: unknown, path = 'lock'): RowLock {
   if (typeof option === 'string') return { strength: parseStrength(option, path), wait: { kind: 'wait' } }
-  if (!isPlainObject(option)) {
+  if (!isObject(option)) {
     throw new InvalidOptionError(path, option, `${STRENGTHS_IN_WORDS}, or an object with such a \`strength\``)
   }
-  for (const key of Object.keys(option)) {
-    if (!OPTION_KEYS.has(key)) {
-      throw new InvalidOptionError(`${path}.${key}`, option[key], 'left out: the keys are strength, nowait, skipLocked and timeout')
-    }
-  }
-  return { strength: parseStrength(option['strength'], `${path}.strength`), wait: parseWaitPolicy(option, path) }
+  const read = readOptions(option, ['strength', 'nowait', 'skipLocked', 'timeout'], path)
+  return { strength: parseStrength(read['strength'], `${path}.strength`), wait: parseWaitPolicy(read, path) }
 }
 
 /** @throws {InvalidOptionError} when `value` is not a whole number of milliseconds in PostgreSQL's range. */
@@ -126,8 +121,4 @@ function parseWaitPolicy(option: Record<string, unknown>, path: string): WaitPol
   if (nowait) return { kind: 'nowait' }
   if (skipLocked) return { kind: 'skipLocked' }
   return timeout === undefined ? { kind: 'wait' } : { kind: 'timeout', timeout }
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

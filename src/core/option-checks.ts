@@ -1,19 +1,63 @@
-import { InvalidOptionError } from './errors.js'
+import { InvalidOptionError, isRowLockError } from './errors.js'
 
-/** @throws {InvalidOptionError} when `options` is not a plain object or has a key that is not allowed. */
-export function assertKnownOptions(options: unknown, known: readonly string[], path: string): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+/**
+ * A copy of `options` with the known keys that it has. Each is read once, so that what was checked is what is
+ * used, also of an object with getters.
+ *
+ * @throws {InvalidOptionError} when `options` is no object, has a key that is not allowed, or cannot be read.
+ */
+export function readOptions<T>(options: T, known: readonly string[], path: string): T {
+  if (!isObject(options)) {
     throw new InvalidOptionError(path, options, `an object with the optional keys ${known.join(', ')}`)
   }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
-      throw new InvalidOptionError(
-        `${path}.${key}`,
-        (options as Record<string, unknown>)[key],
-        `left out: the keys are ${known.join(', ')}`,
-      )
-    }
+  const unknown = readable(options, path, () => Object.keys(options)).find((key) => !known.includes(key))
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(`${path}.${unknown}`, propertyOf(options, unknown), `left out: the keys are ${known.join(', ')}`)
   }
+  const read: Record<string, unknown> = {}
+  for (const key of known) {
+    readable(options, `${path}.${key}`, () => {
+      if (key in options) read[key] = options[key]
+    })
+  }
+  return read as T
+}
+
+/**
+ * What `read` returns.
+ *
+ * @throws {InvalidOptionError} in place of what a getter or a proxy of the caller's throws.
+ */
+export function readable<T>(given: unknown, path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (isRowLockError(cause)) throw cause
+    throw new InvalidOptionError(path, given, 'a value that can be read', cause)
+  }
+}
+
+/** A property of anything; undefined where there is none, or none that can be read. */
+export function propertyOf(value: unknown, name: PropertyKey): unknown {
+  try {
+    return (value as Record<PropertyKey, unknown> | null | undefined)?.[name]
+  } catch {
+    return undefined
+  }
+}
+
+/** `Array.isArray`, which throws for a revoked proxy. */
+export function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+/** Whether `value` is an object and no array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !isArray(value)
 }
 
 /** Which numbers are allowed. */
@@ -46,7 +90,16 @@ export function assertFunction(value: unknown, path: string): void {
 
 /** @throws {InvalidOptionError} when `value` is neither undefined nor an AbortSignal. */
 export function assertSignal(value: unknown, path: string): void {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw new InvalidOptionError(path, value, 'an AbortSignal')
+  if (value !== undefined && !isSignal(value)) throw new InvalidOptionError(path, value, 'an AbortSignal')
+}
+
+/** An object that only has the prototype, or a proxy of a signal, throws at every use. */
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof Reflect.get(AbortSignal.prototype, 'aborted', value) === 'boolean'
+  } catch {
+    return false
+  }
 }
 
 /** @throws {InvalidOptionError} when `value` is neither undefined, which means false, nor a boolean. */

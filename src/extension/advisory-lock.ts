@@ -9,7 +9,7 @@ import {
   type RowLockError,
 } from '../core/errors.js'
 import { parseTimeout } from '../core/lock-option.js'
-import { assertKnownOptions, parseFlag } from '../core/option-checks.js'
+import { parseFlag, readOptions } from '../core/option-checks.js'
 import { SQL_STATE } from '../core/sql-state.js'
 import { type AdvisoryLockKey, advisoryLockKey } from '../sql/advisory-lock-key.js'
 import { selectWithLockTimeout } from '../sql/lock-timeout.js'
@@ -69,7 +69,7 @@ async function explain(
 }
 
 function parseOptions(options: AdvisoryLockOptions): { shared: boolean; nowait: boolean; timeout: number | undefined } {
-  assertKnownOptions(options, ['shared', 'nowait', 'timeout'], 'options')
+  options = readOptions(options, ['shared', 'nowait', 'timeout'], 'options')
   const shared = parseFlag(options.shared, 'shared')
   const nowait = parseFlag(options.nowait, 'nowait')
   const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout, 'timeout')

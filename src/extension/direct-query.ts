@@ -1,6 +1,7 @@
 import { type DirectRoute, findDirectRoute } from '../adapter/direct-route.js'
 import type { SqlQuery } from '../adapter/driver-adapter.js'
 import { classifyError, type ErrorContext } from '../core/classify-error.js'
+import { isArray, readable } from '../core/option-checks.js'
 import { InvalidOptionError, LockNotSupportedError } from '../core/errors.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import { decodeRows } from './decode-rows.js'
@@ -66,10 +67,15 @@ async function send<Row>(route: DirectRoute, query: SqlQuery, { subject, model }
 }
 
 function toQuery(statement: unknown): SqlQuery {
-  const { text, values } = (statement ?? {}) as Partial<DirectStatement>
+  const { text, values } = readable(statement, 'statement', () => {
+    const { text, values } = (statement ?? {}) as Partial<DirectStatement>
+    return { text, values }
+  })
   if (typeof text !== 'string' || text.trim() === '') throw new InvalidOptionError('statement.text', text, 'SQL text')
-  if (!Array.isArray(values)) throw new InvalidOptionError('statement.values', values, 'an array of values')
-  const args = Array.from(values as unknown[], (value, index) => toArgument(value, `statement.values[${index}]`))
+  if (!isArray(values)) throw new InvalidOptionError('statement.values', values, 'an array of values')
+  const args = readable(values, 'statement.values', () =>
+    Array.from(values as unknown[], (value, index) => toArgument(value, `statement.values[${index}]`)),
+  )
   return { sql: text, args, argTypes: args.map(toArgumentType) }
 }
 
@@ -78,7 +84,7 @@ function toArgument(value: unknown, path: string): unknown {
     throw new InvalidOptionError(path, value, 'a value that PostgreSQL has')
   }
   if (typeof value === 'bigint') return String(value)
-  if (Array.isArray(value)) return value.map((item, index) => toArgument(item, `${path}[${index}]`))
+  if (isArray(value)) return Array.from(value, (item, index) => toArgument(item, `${path}[${index}]`))
   return isDecimal(value) ? value.toFixed() : value
 }
 

@@ -1,10 +1,11 @@
 import type { Types } from '@prisma/client/runtime/client'
+import { isArray, readable } from '../core/option-checks.js'
 import { InvalidOptionError, LockOutsideTransactionError } from '../core/errors.js'
 import { type LockOption, parseLockOption } from '../core/lock-option.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import type { DelegateOf } from './extension-types.js'
 import { readSchemaModels, type SchemaModel } from './schema-model.js'
-import { uniqueWhereToFilter } from './unique-where.js'
+import { readWhere, uniqueWhereToFilter } from './unique-where.js'
 import { delegateName, notFound } from './with-lock.js'
 
 type Row = Record<string, unknown>
@@ -53,7 +54,7 @@ export async function lockInOrder<Tx, const Rows extends readonly RowToLock<Tx>[
   if (parseLockOption(lock).wait.kind === 'skipLocked') {
     throw new InvalidOptionError('lock.skipLocked', true, 'left out here: a row that was skipped could not be told from one that is gone')
   }
-  if (!Array.isArray(rows)) throw new InvalidOptionError('rows', rows, 'an array of { model, where }')
+  if (!isArray(rows)) throw new InvalidOptionError('rows', rows, 'an array of { model, where }')
   const wanted = parseRows(tx, rows as readonly unknown[])
   if (!isTransactionClient(tx)) {
     throw new LockOutsideTransactionError(
@@ -76,12 +77,19 @@ interface WantedRow {
 function parseRows(tx: unknown, rows: readonly unknown[]): WantedRow[] {
   const models = readSchemaModels(tx)
   const byDelegate = new Map([...models.values()].map((model) => [delegateName(model), model]))
-  return Array.from(rows, (row, index) => {
-    const { model: name, where } = (row ?? {}) as { model?: unknown; where?: unknown }
+  const read = readable(rows, 'rows', () => Array.from(rows, (row, index) => readRow(row, `rows[${index}]`)))
+  return read.map(({ model: name, where: given }, index) => {
     const model = typeof name === 'string' ? (byDelegate.get(name) ?? models.get(name)) : undefined
     if (!model) throw new InvalidOptionError(`rows[${index}].model`, name, `one of ${[...byDelegate.keys()].join(', ')}`)
+    const where = readWhere(given, model)
     return { index, model, where, filter: uniqueWhereToFilter(where, model) }
   })
+}
+
+/** Refused in its place: an array may say that it has any number of rows. */
+function readRow(row: unknown, path: string): { readonly model?: unknown; readonly where?: unknown } {
+  if (!isObject(row)) throw new InvalidOptionError(path, row, 'an object { model, where }')
+  return readable(row, path, () => ({ model: row['model'], where: row['where'] }))
 }
 
 function groupByModel(rows: readonly WantedRow[]): WantedRow[][] {

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
+import { propertyOf } from '../core/option-checks.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 
 /** What a function of rowlock that opens a transaction needs of a client with `rowLocks()`. */
@@ -11,7 +12,7 @@ export interface RowLocksClient {
  * @throws {InvalidOptionError} when `client` is no client with `rowLocks()`.
  */
 export function assertRowLocksClient(client: unknown, argument: 'db' | 'prisma' = 'db'): asserts client is RowLocksClient {
-  if (typeof (client as Partial<RowLocksClient> | null | undefined)?.$transactionWithRetry !== 'function') {
+  if (typeof propertyOf(client, '$transactionWithRetry') !== 'function') {
     const orTx = argument === 'db' ? ', or the `tx` of its transaction' : ''
     throw new InvalidOptionError(argument, client, `a Prisma client extended with \`rowLocks()\`${orTx}`)
   }

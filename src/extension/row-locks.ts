@@ -1,4 +1,5 @@
 import type { TransactionState } from '../adapter/transaction-state.js'
+import { propertyOf } from '../core/option-checks.js'
 import { LockNotSupportedError } from '../core/errors.js'
 import { classifyError } from '../core/classify-error.js'
 import { findTransactionState } from '../transaction/open-transactions.js'
@@ -133,7 +134,7 @@ function clientOf(model: ModelOfClient): TransactionalClient {
 
 /** What is known of the model that `delegate` stands for, if it is one of a client with `rowLocks()`. */
 export function schemaOfDelegate(delegate: unknown): SchemaModel | undefined {
-  const schema = (delegate as { readonly [SCHEMA_OF_MODEL]?: unknown } | null | undefined)?.[SCHEMA_OF_MODEL]
+  const schema = propertyOf(delegate, SCHEMA_OF_MODEL)
   return typeof schema === 'function' ? (schema.call(delegate) as SchemaModel | undefined) : undefined
 }
 

@@ -1,3 +1,4 @@
+import { propertyOf } from '../core/option-checks.js'
 import { quoteIdentifier } from '../sql/identifier.js'
 import { type DeclaredField, isMappedEnum, parseSchemaBlock, type SchemaBlock } from './schema-block.js'
 
@@ -55,9 +56,17 @@ type Models = ReadonlyMap<string, SchemaModel>
 // A client, its extensions and its transactions share one data model: it is read once for all of them.
 const known = new WeakMap<object, Models>()
 
+/** Of anything, as it may be what somebody took for a client. */
+function internalsOf(client: unknown): ClientInternals {
+  return {
+    _runtimeDataModel: propertyOf(client, '_runtimeDataModel') as ClientInternals['_runtimeDataModel'],
+    _engineConfig: propertyOf(client, '_engineConfig') as ClientInternals['_engineConfig'],
+  } as ClientInternals
+}
+
 /** The models of a client. */
 export function readSchemaModels(client: unknown): Models {
-  const { _runtimeDataModel, _engineConfig } = client as ClientInternals
+  const { _runtimeDataModel, _engineConfig } = internalsOf(client)
   if (!_runtimeDataModel) return new Map()
   const models = known.get(_runtimeDataModel) ?? parseModels(_runtimeDataModel.models, _engineConfig?.inlineSchema)
   known.set(_runtimeDataModel, models)
@@ -68,8 +77,9 @@ export function readSchemaModels(client: unknown): Models {
  * The table of a model, for SQL that Prisma does not write: in the schema of `@@schema`, else in that of
  * the driver adapter, else in `public`, where Prisma looks for it. Undefined when there is no such model.
  */
-export function tableOf(client: unknown, model: string): SchemaTable | undefined {
-  const { _runtimeDataModel, _engineConfig } = client as ClientInternals
+export function tableOf(client: unknown, model: unknown): SchemaTable | undefined {
+  if (typeof model !== 'string') return undefined
+  const { _runtimeDataModel, _engineConfig } = internalsOf(client)
   const models = _runtimeDataModel?.models
   if (!models || !Object.hasOwn(models, model)) return undefined
   const { dbName, schema, fields } = models[model]!

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
+import { isArray, readable } from '../core/option-checks.js'
 import type { SchemaModel } from './schema-model.js'
 
 type Where = Record<string, unknown>
@@ -13,9 +14,10 @@ const LOGIC = new Set(['AND', 'OR', 'NOT'])
  * @throws {InvalidOptionError} when `where` does not name one row by a unique field or compound key.
  */
 export function uniqueWhereToFilter(where: unknown, model: SchemaModel): Where {
-  const filter = expandCompoundKeys(where, model)
-  const named = Object.entries(where as Where).some(([key, value]) => isCompoundKey(key, model) || namesOneRow(key, value, model))
-  if (!named) {
+  const named = readWhere(where, model)
+  const filter = expandCompoundKeys(named, model)
+  const isNamed = Object.entries(named).some(([key, value]) => isCompoundKey(key, model) || namesOneRow(key, value, model))
+  if (!isNamed) {
     const keys = model.uniqueFields?.size ? ` (${[...model.uniqueFields].join(', ')}, or a compound key)` : ''
     throw new InvalidOptionError('where', where, `an object with a value for at least one unique field of ${model.name}${keys}`)
   }
@@ -28,14 +30,25 @@ export function uniqueWhereToFilter(where: unknown, model: SchemaModel): Where {
  * @throws {InvalidOptionError} when `where` is not an object or a compound key is incomplete.
  */
 export function expandCompoundKeys(where: unknown, model: SchemaModel): Where {
-  if (!isPlainObject(where)) throw new InvalidOptionError('where', where, `an object that names a row of ${model.name}`)
   const rest: Where = {}
   const keys: Where[] = []
-  for (const [key, value] of Object.entries(where)) {
+  for (const [key, value] of Object.entries(readWhere(where, model))) {
     if (isCompoundKey(key, model)) keys.push(compoundKey(key, value))
     else rest[key] = value
   }
-  return keys.length === 0 ? where : { AND: [...keys, rest] }
+  return keys.length === 0 ? rest : { AND: [...keys, rest] }
+}
+
+/**
+ * A copy of a `where` and its compound keys: a getter that is asked again may name another row, or none.
+ *
+ * @throws {InvalidOptionError} when `where` is not a plain object, or cannot be read.
+ */
+export function readWhere(where: unknown, model: SchemaModel): Where {
+  if (!isPlainObject(where)) throw new InvalidOptionError('where', where, `an object that names a row of ${model.name}`)
+  return readable(where, 'where', () =>
+    Object.fromEntries(Object.entries(where).map(([key, value]) => [key, isPlainObject(value) ? { ...value } : value])),
+  )
 }
 
 const isCompoundKey = (key: string, model: SchemaModel) => !model.fields.has(key) && !LOGIC.has(key)
@@ -54,11 +67,15 @@ function namesOneRow(key: string, value: unknown, model: SchemaModel): boolean {
 
 /** A value to compare with, and not a filter such as `{ in: […] }`. */
 function isScalar(value: unknown): boolean {
-  return value !== undefined && value !== null && !isPlainObject(value) && !Array.isArray(value)
+  return value !== undefined && value !== null && !isPlainObject(value) && !isArray(value)
 }
 
 export function isPlainObject(value: unknown): value is Where {
   if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  try {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    return prototype === Object.prototype || prototype === null
+  } catch {
+    return false
+  }
 }

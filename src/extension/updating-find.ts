@@ -1,3 +1,4 @@
+import { propertyOf } from '../core/option-checks.js'
 import type { RowUpdate } from '../sql/update-statement.js'
 import { sendLocked } from './locked-find.js'
 import type { QueryCall } from './query-call.js'
@@ -16,7 +17,7 @@ export function toUpdatingLock(update: RowUpdate): () => void {
 
 /** The update that {@link toUpdatingLock} has wrapped. */
 export function updateOf(lock: unknown): RowUpdate | undefined {
-  return typeof lock === 'function' ? (lock as UpdatingLock)[ROW_UPDATE] : undefined
+  return typeof lock === 'function' ? (propertyOf(lock, ROW_UPDATE) as UpdatingLock[typeof ROW_UPDATE]) : undefined
 }
 
 /**

@@ -1,13 +1,13 @@
 import { InvalidOptionError, RecordNotFoundError } from '../core/errors.js'
 import type { LockOption } from '../core/lock-option.js'
-import { assertFunction, assertKnownOptions } from '../core/option-checks.js'
+import { assertFunction, isObject, readable, readOptions } from '../core/option-checks.js'
 import { describeKey } from '../core/classify-error.js'
 import { type RowGate, toGate } from '../transaction/gate.js'
 import { runTransaction } from '../transaction/run-transaction.js'
 import type { TransactionalClient } from '../transaction/transaction-client.js'
 import { TRANSACTION_OPTION_KEYS, type TransactionOptions } from '../transaction/transaction-options.js'
 import type { SchemaModel } from './schema-model.js'
-import { expandCompoundKeys } from './unique-where.js'
+import { expandCompoundKeys, readWhere } from './unique-where.js'
 
 type Args = Record<string, unknown> & { lock?: LockOption }
 type Tx = Record<string, { findFirst(args: Args): Promise<unknown> }>
@@ -28,30 +28,37 @@ export async function withLock<R>(
   options: WithLockOptions = {},
 ): Promise<R> {
   assertFunction(run, 'run')
-  assertKnownOptions(options, [...TRANSACTION_OPTION_KEYS, 'lock'], 'options')
+  options = readOptions(options, [...TRANSACTION_OPTION_KEYS, 'lock'], 'options')
   const { lock: lockOption, gate, ...transactionOptions } = options
-  const find = { ...toFindFirst(args, model), lock: args.lock ?? lockOption ?? 'forNoKeyUpdate' }
+  const { where, find } = toNamedRow(args, model)
+  find.lock ??= lockOption ?? 'forNoKeyUpdate'
   return runTransaction(
     client,
     async (tx: Tx) => {
       const row = await tx[delegateName(model)]!.findFirst(find)
-      if (row === null) throw notFound(model, args['where'])
+      if (row === null) throw notFound(model, where)
       return run(row, tx)
     },
-    { ...transactionOptions, gate: toGate(gate, model.name, args['where']) },
+    { ...transactionOptions, gate: toGate(gate, model.name, where) },
   )
 }
 
+interface NamedRow {
+  /** As the caller named it. */
+  readonly where: Record<string, unknown>
+  readonly find: Args
+}
+
 /** `{ where: { id: undefined } }` would lock any row: the row must be named. */
-function toFindFirst(args: unknown, model: SchemaModel): Args {
-  if (typeof args !== 'object' || args === null) throw new InvalidOptionError('args', args, 'the arguments of a find, with `where`')
-  const { where } = args as Args
-  const filter = expandCompoundKeys(where, model)
-  const values = Object.values(where as object)
+function toNamedRow(args: unknown, model: SchemaModel): NamedRow {
+  if (!isObject(args)) throw new InvalidOptionError('args', args, 'the arguments of a find, with `where`')
+  const read = readable(args, 'args', () => ({ ...args }))
+  const where = readWhere(read['where'], model)
+  const values = Object.values(where)
   if (values.length === 0 || values.includes(undefined)) {
     throw new InvalidOptionError('where', where, `an object that names a row of ${model.name}, without undefined values`)
   }
-  return { ...args, where: filter }
+  return { where, find: { ...read, where: expandCompoundKeys(where, model) } }
 }
 
 export function notFound(model: SchemaModel, key: unknown): RecordNotFoundError {

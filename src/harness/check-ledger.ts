@@ -1,5 +1,6 @@
 import { AssertionError } from 'node:assert'
-import { refuseUnknown, requireInteger, requireObject } from './race-options.js'
+import { readKnown, requireInteger, requireObject } from './race-options.js'
+import { propertyOf } from '../core/option-checks.js'
 import { InvalidOptionError } from '../core/errors.js'
 
 const MOST_SHOWN = 20
@@ -162,12 +163,11 @@ function toAssertionError(violations: readonly LedgerViolation[]): AssertionErro
 }
 
 function validate(prisma: LedgerClient, options: CheckLedgerOptions): CheckLedgerOptions {
-  if (typeof (prisma as Partial<LedgerClient> | null | undefined)?.$queryRaw !== 'function') {
+  if (typeof propertyOf(prisma, '$queryRaw') !== 'function') {
     throw new InvalidOptionError('prisma', prisma, 'a Prisma client, which has $queryRaw')
   }
   requireObject('options', options)
-  refuseUnknown(options, ['successes', 'kind', 'walletId'])
-  const { successes, kind, walletId } = options as CheckLedgerOptions
+  const { successes, kind, walletId } = readKnown<CheckLedgerOptions>(options, ['successes', 'kind', 'walletId'])
   if (successes !== undefined) requireInteger('successes', successes, 0, Number.MAX_SAFE_INTEGER)
   if (walletId !== undefined) requireInteger('walletId', walletId, 1, LARGEST_INT)
   if (kind !== undefined && !KINDS.includes(kind)) {

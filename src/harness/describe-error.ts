@@ -1,11 +1,18 @@
+import { propertyOf } from '../core/option-checks.js'
 import type { RaceErrorSample } from './race-result.js'
 
 /** Turns anything that was thrown into plain data; never throws itself. */
 export function describeError(error: unknown, index: number): RaceErrorSample {
   if (!(typeof error === 'object' && error !== null)) {
-    return { index, name: `thrown ${typeof error}`, code: undefined, message: String(error), error }
+    return {
+      index,
+      name: `thrown ${typeof error}`,
+      code: undefined,
+      message: typeof error === 'function' ? 'a function' : String(error),
+      error,
+    }
   }
-  const { name, code, message } = error as Record<'name' | 'code' | 'message', unknown>
+  const [name, code, message] = ['name', 'code', 'message'].map((field) => propertyOf(error, field))
   return {
     index,
     name: typeof name === 'string' && name !== 'Error' ? name : nameOfClass(error),
@@ -22,6 +29,6 @@ export function errorKey({ code, name }: RaceErrorSample): string {
 
 // `class SoldOut extends Error {}` without a `name` of its own still says "Error".
 function nameOfClass(error: object): string {
-  const name: unknown = (error as { constructor?: { name?: unknown } }).constructor?.name
+  const name = propertyOf(propertyOf(error, 'constructor'), 'name')
   return typeof name === 'string' && name !== '' ? name : 'Error'
 }

@@ -1,3 +1,4 @@
+import { propertyOf, readable } from '../core/option-checks.js'
 import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
 import { requireInteger, requireObject } from './race-options.js'
@@ -50,24 +51,31 @@ export function expectExactly(result: RaceResult, expected: number): void {
 function assertExactly(result: RaceResult, expected: number, caller: (...args: never[]) => void): void {
   requireResult(result)
   requireInteger('expected', expected, 0, Number.MAX_SAFE_INTEGER)
-  if (result.fulfilled === expected && result.unsettled === 0 && result.notStarted === 0) return
+  const { message, fulfilled } = readable(result, 'result', () => judge(result, expected))
+  if (message === undefined) return
   throw new AssertionError({
-    message: describeRace(result, expected),
-    actual: result.fulfilled,
+    message,
+    actual: fulfilled,
     expected,
     operator: caller.name,
     stackStartFn: caller,
   })
 }
 
+function judge(result: RaceResult, expected: number): { readonly message: string | undefined; readonly fulfilled: number } {
+  const { fulfilled, unsettled, notStarted } = result
+  const right = fulfilled === expected && unsettled === 0 && notStarted === 0
+  return { message: right ? undefined : describeRace(result, expected), fulfilled }
+}
+
 function requireResult(result: RaceResult): void {
   const given: unknown = result
   requireObject('result', given)
   for (const count of ['requests', 'fulfilled', 'rejected', 'unsettled', 'notStarted']) {
-    requireInteger(`result.${count}`, given[count], 0, Number.MAX_SAFE_INTEGER)
+    requireInteger(`result.${count}`, propertyOf(given, count), 0, Number.MAX_SAFE_INTEGER)
   }
-  requireObject('result.errors', given['errors'])
-  requireObject('result.errorSamples', given['errorSamples'])
+  requireObject('result.errors', propertyOf(given, 'errors'))
+  requireObject('result.errorSamples', propertyOf(given, 'errorSamples'))
 }
 
 function describeRace(result: RaceResult, expected: number): string {

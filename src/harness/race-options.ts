@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
-import { assertFunction } from '../core/option-checks.js'
+import { assertFunction, isObject, propertyOf, readable } from '../core/option-checks.js'
 
 /** setTimeout fires at once above this. */
 const LONGEST_TIMER = 2_147_483_647
@@ -16,18 +16,18 @@ export interface RaceLimits {
 }
 
 export function requireObject(option: string, given: unknown): asserts given is Record<string, unknown> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new InvalidOptionError(option, given, 'an object')
-  }
+  if (!isObject(given)) throw new InvalidOptionError(option, given, 'an object')
 }
 
-/** Refuses a misspelt option, which would otherwise be a default that nobody asked for. */
-export function refuseUnknown(given: object, known: readonly string[]): void {
-  for (const [option, value] of Object.entries(given)) {
+/** A copy of the options, each read once. Refuses a misspelt one, which would otherwise be a default that nobody asked for. */
+export function readKnown<T extends object>(given: T, known: readonly string[]): T {
+  const read = readable(given, 'options', () => ({ ...given }))
+  for (const [option, value] of Object.entries(read)) {
     if (!known.includes(option)) {
       throw new InvalidOptionError(option, value, `left out: the options are ${known.join(', ')}`)
     }
   }
+  return read
 }
 
 export function requireInteger(option: string, given: unknown, min: number, max: number): number {
@@ -52,6 +52,5 @@ export function requireLimits(given: Record<string, unknown>): void {
 // By shape: the AbortSignal of a jsdom test environment is not an instance of Node's.
 function isAbortSignal(given: unknown): given is AbortSignal {
   if (typeof given !== 'object' || given === null) return false
-  const { aborted, addEventListener } = given as Partial<AbortSignal>
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+  return typeof propertyOf(given, 'aborted') === 'boolean' && typeof propertyOf(given, 'addEventListener') === 'function'
 }

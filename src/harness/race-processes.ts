@@ -5,7 +5,7 @@ import { findTypeScriptLoader } from './find-typescript-loader.js'
 import { MOST_REQUESTS } from './race.js'
 import { RaceProcessError } from './race-errors.js'
 import type { RaceAssignment } from './race-messages.js'
-import { refuseUnknown, requireInteger, requireLimits, requireObject, requireText, type RaceLimits } from './race-options.js'
+import { readKnown, requireInteger, requireLimits, requireObject, requireText, type RaceLimits } from './race-options.js'
 import { RaceProcess } from './race-process.js'
 import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
@@ -144,34 +144,43 @@ interface Settings extends RaceProcessesOptions {
 
 function validate(options: RaceProcessesOptions): Settings {
   requireObject('options', options)
-  const { processes: givenProcesses, requests: givenRequests, concurrency } = options
-  refuseUnknown(options, [
+  const read: RaceProcessesOptions & Record<string, unknown> = readKnown(options, [
     ...['processes', 'requests', 'concurrency', 'module', 'exportName', 'input'],
     ...['signal', 'deadline', 'onProgress'],
   ])
+  const { processes: givenProcesses, requests: givenRequests, concurrency } = read
   const processes = requireInteger('processes', givenProcesses, 1, MOST_PROCESSES)
   const requests = requireInteger('requests', givenRequests, processes, MOST_REQUESTS)
-  requireLimits(options)
+  requireLimits(read)
   return {
-    ...(options as RaceLimits & Pick<RaceProcessesOptions, 'onProgress'>),
+    ...(read as RaceLimits & Pick<RaceProcessesOptions, 'onProgress'>),
     processes,
     requests,
     concurrency: concurrency === undefined ? requests : requireInteger('concurrency', concurrency, processes, requests),
-    module: requireModule(options['module']),
-    exportName: requireText('exportName', options['exportName']),
-    input: requireTransferable(options['input']),
+    module: requireModule(read['module']),
+    exportName: requireText('exportName', read['exportName']),
+    input: requireTransferable(read['input']),
   }
 }
 
 function requireModule(given: unknown): URL {
   const allowed = 'a file: URL or the path of a module'
-  if (given instanceof URL) {
+  if (isUrl(given)) {
     if (given.protocol === 'file:') return given
     throw new InvalidOptionError('module', given.href, allowed)
   }
   const text = requireText('module', given, allowed)
   if (text.startsWith('file:') && URL.canParse(text)) return new URL(text)
   return pathToFileURL(text)
+}
+
+/** A proxy of one cannot be read. */
+function isUrl(given: unknown): given is URL {
+  try {
+    return given instanceof URL && typeof given.href === 'string'
+  } catch {
+    return false
+  }
 }
 
 function requireTransferable(given: unknown): unknown {

@@ -1,6 +1,6 @@
 import { RaceClients, type RaceClientSource } from './race-clients.js'
 import { assertFunction } from '../core/option-checks.js'
-import { refuseUnknown, requireInteger, requireLimits, requireObject, type RaceLimits } from './race-options.js'
+import { readKnown, requireInteger, requireLimits, requireObject, type RaceLimits } from './race-options.js'
 import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
 import { RaceTally } from './race-tally.js'
@@ -74,9 +74,10 @@ export interface RaceOptions<Client, Value> extends RaceLimits {
  * ```
  */
 export async function race<Value, Client = undefined>(options: RaceOptions<Client, Value>): Promise<RaceResult<Value>> {
-  const { requests, concurrency = requests, run, client, onProgress } = validate(options)
+  const settings = validate(options)
+  const { requests, concurrency = requests, run, client, onProgress } = settings
   const tally = new RaceTally<Value>(requests, concurrency)
-  const stop = new RaceStop(options)
+  const stop = new RaceStop(settings)
   const clients = new RaceClients(client as RaceClientSource<Client>, concurrency)
   try {
     await openClients(clients, stop)
@@ -111,10 +112,10 @@ async function openClients<Client>(clients: RaceClients<Client>, stop: RaceStop)
 function validate<Client, Value>(options: RaceOptions<Client, Value>): RaceOptions<Client, Value> {
   requireObject('options', options)
   const known = ['requests', 'concurrency', 'run', 'client', 'signal', 'deadline', 'onProgress']
-  refuseUnknown(options, known)
-  const requests = requireInteger('requests', options['requests'], 1, MOST_REQUESTS)
-  if (options['concurrency'] !== undefined) requireInteger('concurrency', options['concurrency'], 1, requests)
-  assertFunction(options['run'], 'run')
-  requireLimits(options)
-  return options
+  const read: Record<string, unknown> & RaceOptions<Client, Value> = readKnown(options, known)
+  const requests = requireInteger('requests', read['requests'], 1, MOST_REQUESTS)
+  if (read['concurrency'] !== undefined) requireInteger('concurrency', read['concurrency'], 1, requests)
+  assertFunction(read['run'], 'run')
+  requireLimits(read)
+  return read
 }

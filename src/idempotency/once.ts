@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { IdempotencyConflictError, RecordNotFoundError, ReentrantLockError } from '../core/errors.js'
-import { assertFunction, assertKnownOptions, parseText } from '../core/option-checks.js'
+import { assertFunction, parseText, readOptions } from '../core/option-checks.js'
 import { assertRowLocksClient } from '../extension/row-locks-client.js'
 import { keepingOpen } from '../transaction/open-transactions.js'
 import { isTransactionClient, type TransactionClientOf } from '../transaction/transaction-client.js'
@@ -86,7 +86,7 @@ export async function once<Client extends OnceClient, R>(
   assertRowLocksClient(db)
   const joins = isTransactionClient(db)
   // A transaction client has its limits already.
-  assertKnownOptions(options, joins ? ['operation'] : ['operation', ...TRANSACTION_OPTION_KEYS], 'options')
+  options = readOptions(options, joins ? ['operation'] : ['operation', ...TRANSACTION_OPTION_KEYS], 'options')
   const { operation, ...transactionOptions } = options
   if (operation !== undefined) record.operation = parseText(operation, 'operation')
 

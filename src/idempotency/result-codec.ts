@@ -1,5 +1,6 @@
 import { isDate, isUint8Array } from 'node:util/types'
 import { Decimal } from '@prisma/client/runtime/client'
+import { readable } from '../core/option-checks.js'
 import { InvalidOptionError } from '../core/errors.js'
 
 /** What JSON can hold. */
@@ -38,7 +39,7 @@ const UNSTORABLE_KEY = /^\$|^__proto__$|[\0\p{Surrogate}]/u
  */
 export function encodeResult(value: unknown): JsonValue {
   // A required column takes no null.
-  return encode(value, { path: 'result', around: [], keepUndefined: true }) ?? { $null: true }
+  return encodeReadable(value, { path: 'result', around: [], keepUndefined: true }) ?? { $null: true }
 }
 
 /**
@@ -48,7 +49,7 @@ export function encodeResult(value: unknown): JsonValue {
  * @throws {InvalidOptionError} with the path of what has no such text.
  */
 export function canonicalText(value: unknown, path: string): string {
-  return JSON.stringify(encode(value, { path, around: [], keepUndefined: false }))
+  return JSON.stringify(encodeReadable(value, { path, around: [], keepUndefined: false }))
 }
 
 /** Reads what {@link encodeResult} wrote. */
@@ -76,6 +77,9 @@ const DECODERS = new Map<string, (content: never) => unknown>([
 function decodeEntries(entries: readonly (readonly [string, unknown])[]): Record<string, unknown> {
   return Object.fromEntries(entries.map(([key, value]) => [key, decodeResult(value)]))
 }
+
+/** Getters and proxies in it may throw anything. */
+const encodeReadable = (value: unknown, position: Position): Encoded => readable(value, position.path, () => encode(value, position))
 
 function encode(value: unknown, position: Position): Encoded {
   switch (typeof value) {

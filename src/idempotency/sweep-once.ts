@@ -1,4 +1,4 @@
-import { assertKnownOptions, parseNumber, requireNumber } from '../core/option-checks.js'
+import { parseNumber, readOptions, requireNumber } from '../core/option-checks.js'
 import { type OnceClient, type RecordTable, recordTableOf } from './idempotency-client.js'
 
 /** Options of `sweepOnce`. */
@@ -62,7 +62,7 @@ function sweepStatement({ name, operation, key, createdAt }: RecordTable): strin
 }
 
 function parseOptions(options: SweepOnceOptions): Required<SweepOnceOptions> {
-  assertKnownOptions(options, ['olderThan', 'limit'], 'options')
+  options = readOptions(options, ['olderThan', 'limit'], 'options')
   return {
     olderThan: requireNumber(options.olderThan, 'olderThan', { min: 0, max: MAX_AGE }),
     limit: parseNumber(options.limit, 'limit', { min: 1 }) ?? Number.MAX_SAFE_INTEGER,

@@ -1,4 +1,4 @@
-import { assertKnownOptions, parseNumber } from '../core/option-checks.js'
+import { parseNumber, readOptions } from '../core/option-checks.js'
 import { assertOrderBy, parseMilliseconds, parseWhere } from './job-input.js'
 import { type JobTable, readJobTable, timeColumn } from './job-table.js'
 import type { ClaimOptions, JobModel, JobOf } from './job-types.js'
@@ -47,7 +47,7 @@ const MAX_TAKE = 1_000
  * @see https://www.postgresql.org/docs/current/sql-select.html#SQL-FOR-UPDATE-SHARE
  */
 export async function claim<T extends JobModel>(model: T, options: ClaimOptions<T>): Promise<JobOf<T>[]> {
-  assertKnownOptions(options, OPTION_KEYS, 'options')
+  options = readOptions(options, OPTION_KEYS, 'options')
   const table = readJobTable(model, options.columns)
   const lease = parseMilliseconds(options.lease, 'lease', 1)
   const take = parseNumber(options.take, 'take', { min: 1, max: MAX_TAKE }) ?? 1

@@ -1,4 +1,4 @@
-import { assertKnownOptions } from '../core/option-checks.js'
+import { readOptions } from '../core/option-checks.js'
 import { readJobTable, timeColumn } from './job-table.js'
 import type { ClaimedJob, CompleteOptions, JobModel, JobOf } from './job-types.js'
 import { parseClaim, updateClaimed } from './job-update.js'
@@ -30,7 +30,7 @@ import { parseClaim, updateClaimed } from './job-update.js'
  * ```
  */
 export async function complete<T extends JobModel>(model: T, job: ClaimedJob<T>, options: CompleteOptions<T> = {}): Promise<JobOf<T>> {
-  assertKnownOptions(options, ['columns'], 'options')
+  options = readOptions(options, ['columns'], 'options')
   const table = readJobTable(model, options.columns)
   const { completedAt, leaseExpiresAt } = table.parts
   const completed = await updateClaimed(model, table, parseClaim(job, table), [

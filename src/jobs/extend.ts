@@ -1,4 +1,4 @@
-import { assertKnownOptions } from '../core/option-checks.js'
+import { readOptions } from '../core/option-checks.js'
 import { parseMilliseconds } from './job-input.js'
 import { readJobTable, timeColumn } from './job-table.js'
 import type { ClaimedJob, ExtendOptions, JobModel, JobOf } from './job-types.js'
@@ -22,7 +22,7 @@ import { parseClaim, updateClaimed } from './job-update.js'
  * ```
  */
 export async function extend<T extends JobModel>(model: T, job: ClaimedJob<T>, options: ExtendOptions<T>): Promise<JobOf<T>> {
-  assertKnownOptions(options, ['lease', 'columns'], 'options')
+  options = readOptions(options, ['lease', 'columns'], 'options')
   const table = readJobTable(model, options.columns)
   const lease = parseMilliseconds(options.lease, 'lease', 1)
   const extended = await updateClaimed(model, table, parseClaim(job, table), [

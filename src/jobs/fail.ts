@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
-import { assertKnownOptions } from '../core/option-checks.js'
+import { readOptions } from '../core/option-checks.js'
 import type { Assignment } from '../sql/update-statement.js'
 import { describeThrown, parseMilliseconds } from './job-input.js'
 import { type JobTable, readJobTable, timeColumn } from './job-table.js'
@@ -26,7 +26,7 @@ import { parseClaim, updateClaimed } from './job-update.js'
  * ```
  */
 export async function fail<T extends JobModel>(model: T, job: ClaimedJob<T>, options: FailOptions<T>): Promise<JobOf<T>> {
-  assertKnownOptions(options, ['error', 'retryIn', 'columns'], 'options')
+  options = readOptions(options, ['error', 'retryIn', 'columns'], 'options')
   if (!('error' in options)) throw new InvalidOptionError('error', undefined, 'there: what was thrown, an Error or anything else')
   const table = readJobTable(model, options.columns)
   const { leaseExpiresAt, error } = table.parts

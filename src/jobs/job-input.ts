@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { InvalidOptionError } from '../core/errors.js'
-import { requireNumber } from '../core/option-checks.js'
+import { isArray, readable, requireNumber } from '../core/option-checks.js'
 import { isPlainObject } from '../extension/unique-where.js'
 
 // A hundred years: what PostgreSQL and Date can both add to the present.
@@ -20,8 +20,11 @@ export function parseWhere(where: unknown): Record<string, unknown> {
 
 /** @throws {InvalidOptionError} when `orderBy` is neither undefined, an object nor an array of objects. */
 export function assertOrderBy(orderBy: unknown): void {
-  const orders: readonly unknown[] = Array.isArray(orderBy) ? orderBy : orderBy === undefined ? [] : [orderBy]
-  if (!Array.from(orders).every(isPlainObject)) throw new InvalidOptionError('orderBy', orderBy, 'an `orderBy` of findMany')
+  const orders: readonly unknown[] = isArray(orderBy) ? orderBy : orderBy === undefined ? [] : [orderBy]
+  readable(orderBy, 'orderBy', () => {
+    // Ends at the first hole, however many there are.
+    for (const order of orders) if (!isPlainObject(order)) throw new InvalidOptionError('orderBy', orderBy, 'an `orderBy` of findMany')
+  })
 }
 
 /** What was thrown, as a text that PostgreSQL can keep, which no text with a NUL is. */

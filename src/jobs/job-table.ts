@@ -1,5 +1,5 @@
 import { InvalidOptionError, LockNotSupportedError } from '../core/errors.js'
-import { assertKnownOptions } from '../core/option-checks.js'
+import { readOptions } from '../core/option-checks.js'
 import { schemaOfDelegate } from '../extension/row-locks.js'
 import type { SchemaColumn, SchemaModel } from '../extension/schema-model.js'
 import type { TimeColumn } from '../sql/update-statement.js'
@@ -48,7 +48,7 @@ export interface JobTable {
 export function readJobTable(delegate: unknown, columns: unknown = {}): JobTable {
   const model = schemaOfDelegate(delegate)
   if (!model) throw new InvalidOptionError('model', delegate, 'a model of a client with `rowLocks()`, such as `prisma.job`')
-  assertKnownOptions(columns, PART_NAMES, 'columns')
+  columns = readOptions(columns, PART_NAMES, 'columns')
   const key = keyOf(model)
   const parts: Partial<Record<Part, JobField>> = {}
   for (const part of PART_NAMES) {

@@ -1,4 +1,5 @@
 import { describeKey } from '../core/classify-error.js'
+import { readable } from '../core/option-checks.js'
 import { InvalidOptionError, StaleClaimError } from '../core/errors.js'
 import { toUpdatingLock } from '../extension/updating-find.js'
 import type { RowUpdate } from '../sql/update-statement.js'
@@ -63,7 +64,7 @@ export function parseClaim(job: unknown, { model, key, parts }: JobTable): Claim
   if (typeof job !== 'object' || job === null) {
     throw new InvalidOptionError('job', job, `a claimed ${model.name}, with ${[...key, parts.attempt.field].join(', ')}`)
   }
-  const row = job as Where
+  const row = readable(job, 'job', () => Object.fromEntries([...key, parts.attempt.field].map((field) => [field, (job as Where)[field]])))
   const attempt = row[parts.attempt.field]
   if (!isInt32(attempt) || attempt < 1) throw new InvalidOptionError(`job.${parts.attempt.field}`, attempt, 'a whole number from 1')
   return { key: Object.fromEntries(key.map((field) => [field, parseKeyField(row, field, model.columns.get(field)!.type)])), attempt }
@@ -73,7 +74,8 @@ export function parseClaim(job: unknown, { model, key, parts }: JobTable): Claim
 function parseKeyField(row: Where, field: string, type: string): unknown {
   const value = row[field]
   const isOfType = IS_OF_TYPE[type] ?? isText
-  if (!isOfType(value)) throw new InvalidOptionError(`job.${field}`, value, `the value of a key, of type ${type}`)
+  if (!readable(value, `job.${field}`, () => isOfType(value)))
+    throw new InvalidOptionError(`job.${field}`, value, `the value of a key, of type ${type}`)
   return value
 }
 

@@ -1,6 +1,6 @@
 import { SideConnection } from '../adapter/side-connection.js'
 import { InvalidOptionError, LockNotSupportedError } from '../core/errors.js'
-import { assertKnownOptions } from '../core/option-checks.js'
+import { propertyOf, readOptions } from '../core/option-checks.js'
 import { takeAdvisoryLock } from '../extension/advisory-lock.js'
 import { advisoryLockKey } from '../sql/advisory-lock-key.js'
 import type { RawQueryClient, TransactionalClient, TransactionClientOf } from '../transaction/transaction-client.js'
@@ -87,7 +87,7 @@ export function advisoryLocker<Pool extends PgPool>(
   options?: InTransaction,
 ): Locker<HeldLock & TransactionLock<ClientOfPool<Pool>>>
 export function advisoryLocker(db: AdvisoryLockerClient | PgPool, options: AdvisoryLockerOptions = {}): Locker<HeldLock & object> {
-  assertKnownOptions(options, [...HOLD_LIMIT_KEYS, 'scope'], 'options')
+  options = readOptions(options, [...HOLD_LIMIT_KEYS, 'scope'], 'options')
   const scope = parseScope(options.scope)
   if (isPool(db)) return createLocker(poolSource(db, options, scope))
   assertClient(db)
@@ -126,12 +126,11 @@ function nameOf(key: string): string {
 
 function isPool(db: unknown): db is PgPool {
   // A single client has `connect` as well, and no connections to count.
-  const { connect, totalCount } = (db ?? {}) as Partial<PgPool>
-  return typeof connect === 'function' && typeof totalCount === 'number'
+  return typeof propertyOf(db, 'connect') === 'function' && typeof propertyOf(db, 'totalCount') === 'number'
 }
 
 function assertClient(db: unknown): void {
-  if (typeof (db as Partial<AdvisoryLockerClient> | null | undefined)?.$transaction !== 'function') {
+  if (typeof propertyOf(db, '$transaction') !== 'function') {
     throw new InvalidOptionError('prisma', db, 'a Prisma client, or a Pool of the driver `pg`')
   }
 }

@@ -36,6 +36,7 @@ interface Scope {
 }
 
 interface Grant<Extra extends object> {
+  readonly callersSignal: AbortSignal | undefined
   readonly granted: GrantedLock<Extra>
   readonly leave: Release
 }
@@ -58,7 +59,7 @@ export function createLocker<Extra extends object = object>(source: LockSource<E
     const leave = await queueUp(wait)
     try {
       wait.signal?.throwIfAborted()
-      return { granted: await source.take(wait), leave }
+      return { granted: await source.take(wait), leave, callersSignal: wait.callersSignal }
     } catch (error) {
       leave()
       throw error
@@ -75,14 +76,14 @@ export function createLocker<Extra extends object = object>(source: LockSource<E
 
   return {
     async acquire(key, options) {
-      const { granted, leave } = await take(key, options)
-      return new Hold(key, granted, leave, options?.signal)
+      const { granted, leave, callersSignal } = await take(key, options)
+      return new Hold(key, granted, leave, callersSignal)
     },
 
     async withLock(key, run, options) {
       assertFunction(run, 'run')
-      const { granted, leave } = await take(key, options)
-      const held = new Hold(key, granted, leave, options?.signal)
+      const { granted, leave, callersSignal } = await take(key, options)
+      const held = new Hold(key, granted, leave, callersSignal)
       const scope: Scope = { key, outer: scopes.getStore(), open: true }
       try {
         const result = await scopes.run(scope, async () => run(Object.assign(held, granted.extra)))

@@ -1,4 +1,4 @@
-import { assertKnownOptions } from '../core/option-checks.js'
+import { readOptions } from '../core/option-checks.js'
 import { InvalidOptionError, LockOutsideTransactionError, StaleTokenError } from '../core/errors.js'
 import { isTransactionClient, type RawQueryClient } from '../transaction/transaction-client.js'
 import { explainLeaseError, leaseNames } from './lease-table.js'
@@ -46,7 +46,7 @@ const MAX_TOKEN = 2n ** 63n - 1n
  * ```
  */
 export async function guardedWrite(tx: RawQueryClient, token: bigint, options: GuardedWriteOptions = {}): Promise<void> {
-  assertKnownOptions(options, ['model'], 'options')
+  options = readOptions(options, ['model'], 'options')
   if (typeof token !== 'bigint' || token < 1n || token > MAX_TOKEN) {
     throw new InvalidOptionError('token', token, 'the `fencingToken` of a held lease, a bigint from 1')
   }

@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.js'
 import { InvalidOptionError } from '../core/errors.js'
-import { assertKnownOptions, parseNumber } from '../core/option-checks.js'
+import { parseNumber, propertyOf, readOptions } from '../core/option-checks.js'
 import { isTransactionClient, type RawQueryClient } from '../transaction/transaction-client.js'
 import { askForLease } from './ask-for-lease.js'
 import { createLocker } from './create-locker.js'
@@ -117,13 +117,13 @@ function pauseBefore(longest: number, remaining: number | null): number {
 }
 
 function assertClient(prisma: RawQueryClient): void {
-  if (typeof prisma?.$queryRawUnsafe !== 'function' || isTransactionClient(prisma)) {
+  if (typeof propertyOf(prisma, '$queryRawUnsafe') !== 'function' || isTransactionClient(prisma)) {
     throw new InvalidOptionError('prisma', prisma, 'a Prisma client, and not the `tx` of a transaction: a lease is taken outside of it')
   }
 }
 
 function parseOptions(options: LeaseLockerOptions): Required<LeaseLockerOptions> {
-  assertKnownOptions(options, ['ttl', 'model'], 'options')
+  options = readOptions(options, ['ttl', 'model'], 'options')
   const ttl = parseTtl(options.ttl)
   const { model = 'Lease' } = options
   if (typeof model !== 'string') throw new InvalidOptionError('model', model, "a model's name")
@@ -131,6 +131,6 @@ function parseOptions(options: LeaseLockerOptions): Required<LeaseLockerOptions>
 }
 
 function parseAge(options: SweepLeasesOptions = {}): number {
-  assertKnownOptions(options, ['olderThan'], 'options')
+  options = readOptions(options, ['olderThan'], 'options')
   return parseNumber(options.olderThan, 'olderThan', { min: MIN_AGE }) ?? DAY
 }

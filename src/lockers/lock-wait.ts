@@ -1,7 +1,7 @@
 import { describeKey } from '../core/classify-error.js'
 import { InvalidOptionError, isRowLockError, LockNotAvailableError, LockTimeoutError, type RowLockErrorDetails } from '../core/errors.js'
 import { parseTimeout } from '../core/lock-option.js'
-import { assertKnownOptions, assertSignal, parseFlag } from '../core/option-checks.js'
+import { assertSignal, parseFlag, readOptions } from '../core/option-checks.js'
 import type { LockerOptions } from './locker.js'
 
 /** One caller's wait for one lock: how it wants it, and how long it is ready to wait. */
@@ -11,6 +11,8 @@ export class LockWait implements Disposable {
   readonly nowait: boolean
   /** Aborted with the error that the caller gets, when the wait is to end; undefined when nothing can end it. */
   readonly signal: AbortSignal | undefined
+  /** The caller's own signal, which also ends what is done under the lock. */
+  readonly callersSignal: AbortSignal | undefined
   readonly #timeout: number | undefined
   readonly #deadline: number | undefined
   readonly #timer: NodeJS.Timeout | undefined
@@ -18,7 +20,7 @@ export class LockWait implements Disposable {
   /** @throws {InvalidOptionError} when the key or an option is not allowed. */
   constructor(key: string, options: LockerOptions = {}) {
     assertKey(key)
-    assertKnownOptions(options, ['shared', 'nowait', 'timeout', 'signal'], 'options')
+    options = readOptions(options, ['shared', 'nowait', 'timeout', 'signal'], 'options')
     const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout, 'timeout')
     assertSignal(options.signal, 'signal')
     this.key = key
@@ -27,6 +29,7 @@ export class LockWait implements Disposable {
     if (this.nowait && timeout !== undefined) {
       throw new InvalidOptionError('timeout', timeout, 'left out with `nowait`, which never waits')
     }
+    this.callersSignal = options.signal
     this.signal = options.signal
     if (timeout === undefined) return
 

@@ -1,3 +1,4 @@
+import { propertyOf } from '../core/option-checks.js'
 import { InvalidOptionError } from '../core/errors.js'
 
 /** What both libraries' clients have, with parameters that differ. */
@@ -56,7 +57,7 @@ export function redisCommands(client: RedisClient): RedisCommands {
 
 function hasMethods(client: unknown, methods: readonly string[]): boolean {
   if (typeof client !== 'object' || client === null) return false
-  return methods.every((method) => typeof (client as Record<string, unknown>)[method] === 'function')
+  return methods.every((method) => typeof propertyOf(client, method) === 'function')
 }
 
 function ofNodeRedis(client: NodeRedisClient): RedisCommands {

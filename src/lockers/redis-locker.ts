@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.js'
 import { InvalidOptionError } from '../core/errors.js'
-import { assertKnownOptions } from '../core/option-checks.js'
+import { readOptions } from '../core/option-checks.js'
 import { askForLease } from './ask-for-lease.js'
 import { createLocker } from './create-locker.js'
 import { Lease, type LeaseGrant } from './lease.js'
@@ -137,7 +137,7 @@ async function untilReleased(released: AbortSignal, remaining: number, ended: Ab
 }
 
 function parseOptions(options: RedisLockerOptions): Required<RedisLockerOptions> {
-  assertKnownOptions(options, ['ttl', 'prefix'], 'options')
+  options = readOptions(options, ['ttl', 'prefix'], 'options')
   const ttl = parseTtl(options.ttl)
   const { prefix = 'rowlock:' } = options
   if (typeof prefix !== 'string' || NOT_TEXT.test(prefix)) throw new InvalidOptionError('prefix', prefix, 'a string of well-formed Unicode')

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
-import { assertKnownOptions } from '../core/option-checks.js'
+import { readOptions } from '../core/option-checks.js'
 import { assertRowLocksClient } from '../extension/row-locks-client.js'
 import { schemaOfDelegate } from '../extension/row-locks.js'
 import { readSchemaModels, type SchemaModel } from '../extension/schema-model.js'
@@ -80,7 +80,7 @@ export function rowLocker<Client extends RowLockerClient>(
   assertRowLocksClient(prisma, 'prisma')
   const client = prisma as unknown as TransactionalClient
   const schema = findModel(prisma, model)
-  assertKnownOptions(options, [...HOLD_LIMIT_KEYS, 'by', 'strength'], 'options')
+  options = readOptions(options, [...HOLD_LIMIT_KEYS, 'by', 'strength'], 'options')
   const limits = parseHoldLimits(options)
   const exclusive = parseStrength(options.strength)
   const { field, toValue } = rowKeyOf(schema, options.by)

@@ -9,7 +9,7 @@ import { refuseNesting } from '../transaction/transaction-scope.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import { couponValue, parseCouponTable } from './coupon-table.js'
 import { InsufficientBalanceError, LimitExceededError } from './errors.js'
-import { assertKnownOptions } from './input-checks.js'
+import { readOptions } from './input-checks.js'
 import { MAX_AMOUNT } from './money.js'
 import { type MovementRow, MOVEMENTS, MOVEMENTS_ONCE } from './movements-statement.js'
 import { runStatement } from './one-statement.js'
@@ -76,12 +76,12 @@ type Outcome = PromiseSettledResult<Result>
  */
 export function createWallet(prisma: Client, options: WalletOptions = {}): Wallet {
   assertRowLocksClient(prisma, 'prisma')
-  assertKnownOptions(options, ['coupons', 'coalesce'], 'options')
+  options = readOptions(options, ['coupons', 'coalesce'], 'options')
   const { coalesce: together, ...creditOptions } = options
   const coupons = parseCouponTable(options.coupons)
   const alone: Wallet = { credit: (input) => credit(prisma, input, creditOptions), withdraw: (input) => withdraw(prisma, input) }
-  if (together !== undefined) assertKnownOptions(together, ['max'], 'coalesce')
-  const join = together && coalesce<Request, Result>({ max: together.max, key: userOf, apply: (batch) => applyAll(prisma, alone, batch) })
+  const batches = together === undefined ? undefined : readOptions(together, ['max'], 'coalesce')
+  const join = batches && coalesce<Request, Result>({ max: batches.max, key: userOf, apply: (batch) => applyAll(prisma, alone, batch) })
   if (!join || isTransactionClient(prisma)) return alone
 
   const move = async (request: Request): Promise<Result> => {

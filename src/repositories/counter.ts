@@ -1,5 +1,5 @@
 import { CompanyNotFoundError, CountIsZeroError, CountTooLowError, LimitExceededError } from './errors.js'
-import { assertKnownOptions, MAX_INT, parseCount, parseText } from './input-checks.js'
+import { readOptions, MAX_INT, parseCount, parseText } from './input-checks.js'
 import { DECREMENT_COUNT, INCREMENT_COUNT, SET_COUNT } from './counter-statements.js'
 import { runOneStatement, type StatementTemplate } from './one-statement.js'
 import type { CompanyRow, RepositoryClient, RepositoryTransaction } from './repository-client.js'
@@ -124,6 +124,6 @@ async function lockCompany(tx: Tx, name: string): Promise<CompanyRow> {
 }
 
 function parseInput(input: CountInput, min: number): CountInput {
-  assertKnownOptions(input, ['company', 'count'], 'input')
+  input = readOptions(input, ['company', 'count'], 'input')
   return { company: parseText(input.company, 'company'), count: parseCount(input.count, 'count', min) }
 }

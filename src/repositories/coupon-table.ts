@@ -1,6 +1,7 @@
 import type { Decimal } from '@prisma/client/runtime/client'
+import { isArray, readable } from '../core/option-checks.js'
 import { InvalidOptionError } from '../core/errors.js'
-import { assertKnownOptions } from './input-checks.js'
+import { readOptions } from './input-checks.js'
 import { type Amount, parseAmount } from './money.js'
 
 /** A row of a coupon table: a credit of at least `from` earns a coupon of `value`. */
@@ -21,8 +22,8 @@ export type CouponTable = readonly { readonly from: Decimal; readonly value: Dec
 
 /** @throws {InvalidOptionError} when `tiers` is not an array of `{ from, value }` with different `from`. */
 export function parseCouponTable(tiers: unknown = DEFAULT_COUPONS): CouponTable {
-  if (!Array.isArray(tiers)) throw new InvalidOptionError('coupons', tiers, 'an array of { from, value }')
-  const table = Array.from(tiers as unknown[], (tier, index) => parseTier(tier, `coupons[${index}]`))
+  if (!isArray(tiers)) throw new InvalidOptionError('coupons', tiers, 'an array of { from, value }')
+  const table = readable(tiers, 'coupons', () => Array.from(tiers, (tier, index) => parseTier(tier, `coupons[${index}]`)))
   table.sort((a, b) => b.from.comparedTo(a.from))
   const twice = table.find(({ from }, index) => table[index + 1]?.from.equals(from))
   if (twice) throw new InvalidOptionError('coupons', tiers, `a table with one row from ${twice.from.toFixed()}`)
@@ -35,7 +36,7 @@ export function couponValue(amount: Decimal, table: CouponTable): Decimal | unde
 }
 
 function parseTier(tier: unknown, path: string): CouponTable[number] {
-  assertKnownOptions(tier, ['from', 'value'], path)
+  tier = readOptions(tier, ['from', 'value'], path)
   const { from, value } = tier as Partial<CouponTier>
   return { from: parseAmount(from, `${path}.from`), value: parseAmount(value, `${path}.value`) }
 }

@@ -1,6 +1,6 @@
 import { requireNumber } from '../core/option-checks.js'
 
-export { assertKnownOptions, parseText } from '../core/option-checks.js'
+export { parseText, readOptions } from '../core/option-checks.js'
 
 /** The largest value of PostgreSQL's `integer`, which Prisma's `Int` is. */
 export const MAX_INT = 2_147_483_647

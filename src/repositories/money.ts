@@ -24,13 +24,13 @@ export function parseAmount(value: unknown, name: string): Decimal {
 function toText(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   if (Number.isSafeInteger(value)) return String(value)
-  return Decimal.isDecimal(value) ? decimalText(value) : undefined
+  return decimalText(value)
 }
 
 /** Through text, as it may be of another copy of decimal.js, or something that only says to be a Decimal. */
-function decimalText(value: Decimal): string | undefined {
+function decimalText(value: unknown): string | undefined {
   try {
-    return value.toFixed()
+    return Decimal.isDecimal(value) ? value.toFixed() : undefined
   } catch {
     return undefined
   }

@@ -1,7 +1,7 @@
 import { IdempotencyConflictError } from '../core/errors.js'
 import type { Decimal } from '@prisma/client/runtime/client'
 import { LimitExceededError, UserNotFoundError } from './errors.js'
-import { assertKnownOptions, MAX_INT, parseId, parseText } from './input-checks.js'
+import { readOptions, MAX_INT, parseId, parseText } from './input-checks.js'
 import { type Amount, parseAmount } from './money.js'
 import { runOneStatement } from './one-statement.js'
 import { PLACE_ORDER } from './order-statement.js'
@@ -89,7 +89,7 @@ function sameOrder(first: OrderRow, { userId, orderId, amount }: OrderRequest): 
 }
 
 function parseRequest(input: PlaceOrderInput): OrderRequest {
-  assertKnownOptions(input, ['userId', 'orderId', 'amount'], 'input')
+  input = readOptions(input, ['userId', 'orderId', 'amount'], 'input')
   return {
     userId: parseId(input.userId, 'userId'),
     orderId: parseText(input.orderId, 'orderId'),

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { AlreadySignedInError, LimitExceededError } from './errors.js'
-import { assertKnownOptions, MAX_INT, parseCount, parseId } from './input-checks.js'
+import { readOptions, MAX_INT, parseCount, parseId } from './input-checks.js'
 import { runOneStatement } from './one-statement.js'
 import type { ReadingQuotaRow, RepositoryClient, RepositoryTransaction, SignInRow } from './repository-client.js'
 import { runOperation } from './run-operation.js'
@@ -126,8 +126,8 @@ async function openQuota(tx: Tx, userId: number): Promise<ReadingQuotaRow> {
 }
 
 function parseRequest(input: SignInInput, options: SignInOptions): SignInRequest {
-  assertKnownOptions(input, ['userId', 'now'], 'input')
-  assertKnownOptions(options, ['timeZone', 'dayStartsAt', 'reward'], 'options')
+  input = readOptions(input, ['userId', 'now'], 'input')
+  options = readOptions(options, ['timeZone', 'dayStartsAt', 'reward'], 'options')
   const { reward = 25 } = options
   return {
     userId: parseId(input.userId, 'userId'),
@@ -137,9 +137,19 @@ function parseRequest(input: SignInInput, options: SignInOptions): SignInRequest
   }
 }
 
+/** NaN for what is no Date; only looks like one, or is a proxy of one. */
+function timeOf(value: unknown): number {
+  try {
+    return Date.prototype.getTime.call(value)
+  } catch {
+    return Number.NaN
+  }
+}
+
 function parseNow(now: unknown): Date | undefined {
   if (now === undefined) return undefined
   // Written so that the NaN of an invalid Date fails.
-  if (now instanceof Date && now >= EARLIEST && now <= LATEST) return new Date(now)
+  const time = timeOf(now)
+  if (time >= EARLIEST.getTime() && time <= LATEST.getTime()) return new Date(time)
   throw new InvalidOptionError('now', now, 'a valid Date in the years 1970 to 9999')
 }

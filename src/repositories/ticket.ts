@@ -1,6 +1,6 @@
 import { assertRowLocksClient } from '../extension/row-locks-client.js'
 import { EventNotFoundError, SoldOutError } from './errors.js'
-import { assertKnownOptions, parseId } from './input-checks.js'
+import { readOptions, parseId } from './input-checks.js'
 import { runOneStatement } from './one-statement.js'
 import type { EventRow, FreeSeat, RepositoryClient, RepositoryTransaction, TicketRow } from './repository-client.js'
 import { runOperation } from './run-operation.js'
@@ -50,7 +50,7 @@ type Tx = RepositoryTransaction<'user' | 'event' | 'ticket'>
  */
 export async function findTickets(db: RepositoryClient<'event' | 'ticket'>, input: FindTicketsInput): Promise<FindTicketsResult> {
   assertRowLocksClient(db)
-  assertKnownOptions(input, ['eventId'], 'input')
+  input = readOptions(input, ['eventId'], 'input')
   const eventId = parseId(input.eventId, 'eventId')
   const tx: RepositoryTransaction<'event' | 'ticket'> = db
   const event = await tx.event.findUnique({ where: { id: eventId } })
@@ -188,6 +188,6 @@ async function soldOut(tx: Tx, eventId: number): Promise<SoldOutError | EventNot
 const freeSeat = (eventId: number): FreeSeat => ({ eventId, userId: null })
 
 function parseInput(input: BuyTicketInput): BuyTicketInput {
-  assertKnownOptions(input, ['eventId', 'userId'], 'input')
+  input = readOptions(input, ['eventId', 'userId'], 'input')
   return { eventId: parseId(input.eventId, 'eventId'), userId: parseId(input.userId, 'userId') }
 }

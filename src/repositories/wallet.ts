@@ -2,7 +2,7 @@ import { decodeResult } from '../idempotency/result-codec.js'
 import type { Decimal } from '@prisma/client/runtime/client'
 import { type CouponTable, type CouponTier, couponValue, parseCouponTable } from './coupon-table.js'
 import { InsufficientBalanceError, LimitExceededError, WalletNotFoundError } from './errors.js'
-import { assertKnownOptions, parseId, parseText } from './input-checks.js'
+import { readOptions, parseId, parseText } from './input-checks.js'
 import { type Amount, MAX_AMOUNT, parseAmount } from './money.js'
 import type { CouponRow, RepositoryClient, RepositoryTransaction, WalletEntryRow, WalletRow } from './repository-client.js'
 import { runOneStatement } from './one-statement.js'
@@ -94,7 +94,7 @@ export async function credit(
   options: CreditOptions = {},
 ): Promise<CreditResult> {
   const movement = parseMovement(input)
-  assertKnownOptions(options, ['coupons'], 'options')
+  options = readOptions(options, ['coupons'], 'options')
   const coupons = parseCouponTable(options.coupons)
   return runMovement(db, 'credit', movement, {
     run: (tx) => runCredit(tx, movement, coupons),
@@ -212,7 +212,7 @@ async function openWallet(tx: Tx, userId: number): Promise<WalletRow> {
 }
 
 export function parseMovement(input: CreditInput | WithdrawInput): Movement {
-  assertKnownOptions(input, ['userId', 'amount', 'idempotencyKey'], 'input')
+  input = readOptions(input, ['userId', 'amount', 'idempotencyKey'], 'input')
   return {
     userId: parseId(input.userId, 'userId'),
     amount: parseAmount(input.amount, 'amount'),

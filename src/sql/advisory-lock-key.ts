@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { InvalidOptionError } from '../core/errors.js'
+import { isArray, readable } from '../core/option-checks.js'
 
 /** A key of an advisory lock. A tuple stands for its parts in their order. */
 export type AdvisoryLockKey = string | number | bigint | readonly (string | number | bigint)[]
@@ -26,7 +27,7 @@ const MAX_INT64 = 2n ** 63n - 1n
  * ```
  */
 export function advisoryLockKey(key: AdvisoryLockKey, option = 'key'): bigint {
-  return typeof key === 'string' || Array.isArray(key) ? hash(encodeKey(key, option)) : toInt64(key, option)
+  return typeof key === 'string' || isArray(key) ? hash(encodeKey(key, option)) : toInt64(key, option)
 }
 
 /**
@@ -35,7 +36,7 @@ export function advisoryLockKey(key: AdvisoryLockKey, option = 'key'): bigint {
  * @throws {InvalidOptionError} as {@link advisoryLockKey}.
  */
 export function encodeKey(key: AdvisoryLockKey, option = 'key'): string {
-  return Array.isArray(key) ? encodeTuple(key as readonly unknown[], option) : encodePart(key, option)
+  return isArray(key) ? readable(key, option, () => encodeTuple(key, option)) : encodePart(key, option)
 }
 
 function encodeTuple(parts: readonly unknown[], option: string): string {

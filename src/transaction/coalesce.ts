@@ -3,6 +3,7 @@ import { setImmediate as endOfTurn } from 'node:timers/promises'
 import {
   AlreadyCommittedError,
   AmbiguousCommitError,
+  InvalidOptionError,
   isRowLockError,
   LockTimeoutError,
   PoolTimeoutError,
@@ -10,7 +11,7 @@ import {
   type RowLockErrorDetails,
   StatementTimeoutError,
 } from '../core/errors.js'
-import { assertFunction, assertKnownOptions, parseNumber } from '../core/option-checks.js'
+import { assertFunction, parseNumber, readOptions } from '../core/option-checks.js'
 
 /** What requests are told apart by. */
 export type CoalesceKey = string | number | bigint
@@ -81,7 +82,7 @@ const OF_ALL = new Map<string, new (message: string, details: RowLockErrorDetail
  * ```
  */
 export function coalesce<Request, Result>(options: CoalesceOptions<Request, Result>): (request: Request) => Promise<Result> {
-  assertKnownOptions(options, ['key', 'max', 'apply'], 'options')
+  options = readOptions(options, ['key', 'max', 'apply'], 'options')
   assertFunction(options.key, 'key')
   assertFunction(options.apply, 'apply')
   const max = parseNumber(options.max, 'max', { min: 1, max: MOST }) ?? DEFAULT_MAX
@@ -112,7 +113,7 @@ export function coalesce<Request, Result>(options: CoalesceOptions<Request, Resu
   }
 
   return async (request) => {
-    const key = keyOf(request)
+    const key = parseKey(keyOf(request))
     return new Promise((resolve, reject) => {
       const pending = { request, resolve, reject }
       const queue = queues.get(key)
@@ -127,23 +128,46 @@ export function coalesce<Request, Result>(options: CoalesceOptions<Request, Resu
   }
 }
 
+function parseKey(key: unknown): CoalesceKey {
+  if (typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint') return key
+  // Of an async function nobody else hears.
+  Promise.resolve(key).catch(() => undefined)
+  throw new InvalidOptionError('key', key, 'a function that returns a string, number or bigint')
+}
+
 function deliver<Result>(batch: readonly Pending<unknown, Result>[], outcomes: readonly PromiseSettledResult<Result>[]): void {
-  if (!Array.isArray(outcomes) || outcomes.length !== batch.length || !Array.from(outcomes).every(isOutcome)) {
+  const read = readOutcomes(outcomes, batch.length)
+  if (!read) {
     // What was done may have been committed: to do it again would be to do it twice.
     throw new AmbiguousCommitError(
       `\`apply\` was given ${batch.length} requests and did not return as many outcomes: what it did may have been committed.`,
     )
   }
   for (const [index, { resolve, reject }] of batch.entries()) {
-    const outcome = outcomes[index] as PromiseSettledResult<Result>
+    const outcome = read[index]!
     if (outcome.status === 'fulfilled') resolve(outcome.value)
     else reject(outcome.reason)
   }
 }
 
-function isOutcome(outcome: unknown): boolean {
-  const { status } = (outcome ?? {}) as Partial<PromiseSettledResult<unknown>>
-  return status === 'fulfilled' || status === 'rejected'
+/** All of them before the first is delivered: a getter that throws then must not have the batch applied again. */
+function readOutcomes<Result>(
+  outcomes: readonly PromiseSettledResult<Result>[],
+  length: number,
+): readonly PromiseSettledResult<Result>[] | undefined {
+  try {
+    if (!Array.isArray(outcomes) || outcomes.length !== length) return undefined
+    const read = Array.from(outcomes as PromiseSettledResult<Result>[], readOutcome)
+    return read.every((outcome) => outcome !== undefined) ? read : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function readOutcome<Result>(outcome: PromiseSettledResult<Result>): PromiseSettledResult<Result> | undefined {
+  const status: unknown = outcome?.status
+  if (status === 'fulfilled') return { status, value: (outcome as PromiseFulfilledResult<Result>).value }
+  return status === 'rejected' ? { status, reason: (outcome as PromiseRejectedResult).reason as unknown } : undefined
 }
 
 /** By its code: it may come from another copy of this package. */

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { KeyedSemaphore, type Release } from '../core/keyed-semaphore.js'
-import { assertKnownOptions, parseNumber } from '../core/option-checks.js'
+import { isArray, parseNumber, readOptions } from '../core/option-checks.js'
 import { type AdvisoryLockKey, encodeKey } from '../sql/advisory-lock-key.js'
 import { originalClient } from './transaction-client.js'
 
@@ -91,7 +91,7 @@ export function parseGate(gate: Gate | undefined): GateSettings | undefined
 export function parseGate(gate: Gate | undefined): GateSettings | undefined {
   if (gate === undefined) return undefined
   if (isKey(gate)) return gateSettings(encodeKey(gate, 'gate'))
-  assertKnownOptions(gate, ['key', 'width'], 'gate')
+  gate = readOptions(gate, ['key', 'width'], 'gate')
   const width = parseNumber(gate.width, 'gate.width', { min: 1, max: MAX_WIDTH })
   return gateSettings(encodeKey(gate.key, 'gate.key'), width)
 }
@@ -100,7 +100,7 @@ const gateSettings = (key: string, width = DEFAULT_WIDTH): GateSettings => ({ ke
 
 /** Anything that is no object of options is to be a key. */
 const isKey = (gate: Gate | Partial<GateOptions> | boolean): gate is AdvisoryLockKey =>
-  typeof gate !== 'object' || gate === null || Array.isArray(gate)
+  typeof gate !== 'object' || gate === null || isArray(gate)
 
 /**
  * Gives the gate of a `withLock` its key, where it has none of its own.
@@ -109,7 +109,7 @@ const isKey = (gate: Gate | Partial<GateOptions> | boolean): gate is AdvisoryLoc
  */
 export function toGate(gate: RowGate | undefined, model: string, where: unknown): Gate | undefined {
   if (gate === undefined || (gate !== true && isKey(gate))) return gate
-  const { key = [model, describeWhere(where)], ...rest } = gate === true ? {} : gate
+  const { key = [model, describeWhere(where)], ...rest } = gate === true ? {} : readOptions(gate, ['key', 'width'], 'gate')
   return { key, ...rest }
 }
 

@@ -1,3 +1,5 @@
+import { propertyOf } from '../core/option-checks.js'
+
 /** The part of a Prisma client that rowlock needs to run a transaction. */
 export interface TransactionalClient {
   $transaction<R>(run: (tx: never) => Promise<R>, options?: { maxWait?: number; timeout?: number; isolationLevel?: never }): Promise<R>
@@ -23,7 +25,8 @@ interface TransactionScope {
   readonly txId?: string
 }
 
-const scopeOf = (client: unknown) => (client as { [TRANSACTION_SCOPE]?: TransactionScope } | null | undefined)?.[TRANSACTION_SCOPE]
+/** Of whatever was given as a client: reading it must not throw. */
+const scopeOf = (client: unknown) => propertyOf(client, TRANSACTION_SCOPE) as TransactionScope | null | undefined
 
 /** Whether `client` is a transaction client, as passed to `$transaction(async (tx) => …)`. */
 export function isTransactionClient(client: unknown): boolean {

@@ -1,6 +1,6 @@
 import { InvalidOptionError, type RowLockError, type RowLockErrorCode } from '../core/errors.js'
 import { MAX_TIMEOUT, parseTimeout } from '../core/lock-option.js'
-import { assertFunction, assertKnownOptions, assertSignal, parseNumber } from '../core/option-checks.js'
+import { assertFunction, assertSignal, isArray, parseNumber, readable, readOptions } from '../core/option-checks.js'
 import { type Gate, type GateSettings, parseGate } from './gate.js'
 
 /** Isolation levels, in Prisma's spelling. */
@@ -111,7 +111,7 @@ const LOCK_TIMEOUT_SHARE = 0.95
 
 /** @throws {InvalidOptionError} for any value outside the documented range and any unknown key. */
 export function parseTransactionOptions(options: TransactionOptions = {}): TransactionSettings {
-  assertKnownOptions(options, TRANSACTION_OPTION_KEYS, 'options')
+  options = readOptions(options, TRANSACTION_OPTION_KEYS, 'options')
   const timeout = options.timeout === undefined ? 5_000 : parseTimeout(options.timeout, 'timeout')
   const budget = Math.max(1, Math.floor(timeout * LOCK_TIMEOUT_SHARE))
   const lockTimeout = options.lockTimeout === undefined ? budget : parseTimeout(options.lockTimeout, 'lockTimeout')
@@ -139,7 +139,7 @@ function parseIsolationLevel(value: unknown): IsolationLevel | undefined {
 function parseRetryOptions(retry: RetryOptions | false | undefined): Required<RetryOptions> {
   if (retry === undefined) return DEFAULT_RETRY
   if (retry === false) return { ...DEFAULT_RETRY, attempts: 1 }
-  assertKnownOptions(retry, RETRY_KEYS, 'retry')
+  retry = readOptions(retry, RETRY_KEYS, 'retry')
   return {
     attempts: parseNumber(retry.attempts, 'retry.attempts', { min: 1 }) ?? DEFAULT_RETRY.attempts,
     deadline: parseNumber(retry.deadline, 'retry.deadline', { min: 0 }) ?? DEFAULT_RETRY.deadline,
@@ -150,9 +150,13 @@ function parseRetryOptions(retry: RetryOptions | false | undefined): Required<Re
 }
 
 function parseRetryCodes(on: unknown): readonly RetryableErrorCode[] {
+  const refuse = (given: unknown) => new InvalidOptionError('retry.on', given, `an array of ${RETRYABLE.join(', ')}`)
   if (on === undefined) return DEFAULT_RETRY.on
-  if (!Array.isArray(on) || !on.every((code) => (RETRYABLE as readonly unknown[]).includes(code))) {
-    throw new InvalidOptionError('retry.on', on, `an array of ${RETRYABLE.join(', ')}`)
-  }
-  return on as RetryableErrorCode[]
+  if (!isArray(on)) throw refuse(on)
+  return readable(on, 'retry.on', () =>
+    Array.from(on, (code) => {
+      if (!(RETRYABLE as readonly unknown[]).includes(code)) throw refuse(on)
+      return code as RetryableErrorCode
+    }),
+  )
 }

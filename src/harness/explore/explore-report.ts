@@ -1,4 +1,6 @@
 import { AssertionError } from 'node:assert'
+import { InvalidOptionError } from '../../core/errors.js'
+import { readable } from '../../core/option-checks.js'
 import type { ExploreFacts } from '../../explorer/report-types.js'
 import { renderExploreHtml } from '../../report/explore-html.js'
 import { renderExploreText } from '../../report/explore-text.js'
@@ -18,15 +20,24 @@ export function createReport(facts: ExploreFacts): ExploreReport {
 /**
  * Fails with the counterexample as its message unless the report says that the invariant held.
  *
+ * @throws {InvalidOptionError} for anything but a report.
  * @throws {AssertionError} for any verdict but `held`, and for one that rests on no lock ever being waited for and no table shared.
  */
 export function expectHolds(report: ExploreReport): void {
-  if (report.verdict === 'held') return
+  const { verdict, message } = readable(report, 'report', () => readVerdict(report))
+  if (verdict === 'held') return
   throw new AssertionError({
-    message: report.text(),
-    actual: report.verdict,
+    message,
+    actual: verdict,
     expected: 'held',
     operator: 'expectHolds',
     stackStartFn: expectHolds,
   })
+}
+
+function readVerdict(report: ExploreReport): { readonly verdict: string; readonly message: string } {
+  const { verdict, text } = (report ?? {}) as Partial<ExploreReport>
+  const message: unknown = typeof text === 'function' ? (verdict === 'held' ? '' : text()) : undefined
+  if (typeof verdict === 'string' && typeof message === 'string') return { verdict, message }
+  throw new InvalidOptionError('report', report, 'a report of `explore` or `replay`')
 }

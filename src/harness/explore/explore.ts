@@ -1,6 +1,6 @@
 import type { SqlDriverAdapterFactory } from '../../adapter/driver-adapter.js'
 import { InvalidOptionError } from '../../core/errors.js'
-import { assertFunction, assertKnownOptions, assertSignal } from '../../core/option-checks.js'
+import { assertFunction, assertSignal, isObject, readable, readOptions } from '../../core/option-checks.js'
 import { countPreemptions } from '../../explorer/schedule.js'
 import { ScheduleMismatch } from '../../explorer/scheduler.js'
 import { parseToken } from '../../explorer/token.js'
@@ -65,7 +65,7 @@ const MAX_ACTORS = 6
  * ```
  */
 export async function explore<Client>(options: ExploreOptions<Client>): Promise<ExploreReport> {
-  checkOptions(options)
+  options = readChecked(options)
   const settings = parseSearchOptions(options.search)
   return investigate(options, async (exploration, judge, tally) => {
     const search = new Search(exploration, judge, settings, (run) => tally.add(run, exploration.data))
@@ -88,7 +88,7 @@ export async function explore<Client>(options: ExploreOptions<Client>): Promise<
  * ```
  */
 export async function replay<Client>(token: string, options: ExploreOptions<Client>): Promise<ExploreReport> {
-  checkOptions(options)
+  options = readChecked(options)
   const choices = parseToken(token, Object.keys(options.actors))
   return investigate(options, async (exploration, judge, tally) => {
     // Without an invariant the serial orders say what is allowed.
@@ -134,14 +134,15 @@ async function learnSerialOrders<Client>(exploration: Exploration<Client>, judge
   await new Search(exploration, judge, settings, async () => undefined).run(exploration.actors.length)
 }
 
-function checkOptions<Client>(options: ExploreOptions<Client>): void {
-  assertKnownOptions(options, OPTION_KEYS, 'options')
+function readChecked<Client>(given: ExploreOptions<Client>): ExploreOptions<Client> {
+  const options = readOptions(given, OPTION_KEYS, 'options')
   assertFunction(options.client, 'client')
   assertFunction(options.setup, 'setup')
   if (options.invariant !== undefined) assertFunction(options.invariant, 'invariant')
   assertSignal(options.signal, 'signal')
-  const { actors } = options
-  const count = typeof actors === 'object' && actors !== null ? Object.keys(actors).length : 0
-  if (count < 1 || count > MAX_ACTORS) throw new InvalidOptionError('actors', actors, `an object of 1 to ${MAX_ACTORS} functions`)
+  const actors: Record<string, unknown> = isObject(options.actors) ? readable(options.actors, 'actors', () => ({ ...options.actors })) : {}
+  const count = Object.keys(actors).length
+  if (count < 1 || count > MAX_ACTORS) throw new InvalidOptionError('actors', options.actors, `an object of 1 to ${MAX_ACTORS} functions`)
   for (const [name, run] of Object.entries(actors)) assertFunction(run, `actors.${name}`)
+  return { ...options, actors: actors as typeof options.actors }
 }

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../../core/errors.js'
-import { assertKnownOptions, parseNumber } from '../../core/option-checks.js'
+import { parseNumber, readOptions } from '../../core/option-checks.js'
 
 /** How many schedules to run, and which. */
 export interface SearchOptions {
@@ -25,7 +25,7 @@ const MODES = ['auto', 'complete', 'bounded', 'sampled'] as const
 
 /** @throws {InvalidOptionError} for an unknown key or a value outside its range. */
 export function parseSearchOptions(search: SearchOptions = {}): SearchSettings {
-  assertKnownOptions(search, ['mode', 'preemptions', 'schedules', 'time', 'seed'], 'search')
+  search = readOptions(search, ['mode', 'preemptions', 'schedules', 'time', 'seed'], 'search')
   const mode = search.mode ?? 'auto'
   if (!MODES.includes(mode)) throw new InvalidOptionError('search.mode', mode, `one of ${MODES.join(', ')}`)
   return {

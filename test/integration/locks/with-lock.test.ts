@@ -128,3 +128,16 @@ test('withLock refuses to run inside a transaction', async () => {
 test('withLock refuses unknown options', async () => {
   await expect(prisma.company.withLock({ where: { id } }, async () => 'never', { timeOut: 5 } as never)).rejects.toThrow(InvalidOptionError)
 })
+
+test('withLock locks the row that was checked, also when a getter would name another one, or none, the next time', async () => {
+  const other = (await prisma.company.create({ data: { name: `c${Math.random()}`, count: 10 } })).id
+  for (const next of [other, undefined]) {
+    let asked = 0
+    const where = {
+      get id() {
+        return asked++ === 0 ? id : (next as number)
+      },
+    }
+    expect(await prisma.company.withLock({ where }, async (company) => company.id)).toBe(id)
+  }
+})

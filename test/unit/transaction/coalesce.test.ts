@@ -245,3 +245,15 @@ test('whatever comes when, results and order are those of a counter that is chan
   })
   await fc.assert(property, { numRuns: 200, seed: 20_261_121 })
 })
+
+test('an outcome that cannot be read is a batch whose end is unknown, and no call of it is applied again', async () => {
+  const unreadable = Object.defineProperty({ status: 'fulfilled' }, 'value', {
+    get() {
+      throw new Error('a getter')
+    },
+  }) as PromiseSettledResult<number>
+  const { call, batches } = recorded(async () => [doubled(1), unreadable])
+  const outcomes = await Promise.all([1, 2].map((request) => rejectionOf(call(request))))
+  for (const outcome of outcomes) expect(outcome).toBeInstanceOf(AmbiguousCommitError)
+  expect(batches).toEqual([[1, 2]])
+})
