@@ -16,14 +16,23 @@ const PRISMA_ONLY = [
 ]
 
 /** Parses a PostgreSQL URL and drops the parameters that only Prisma understands. */
-export function parseDatabaseUrl(url: string, option: string): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (!parsed || !['postgres:', 'postgresql:'].includes(parsed.protocol)) {
+export function parseDatabaseUrl(url: unknown, option: string): URL {
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined
+  if (!parsed || !['postgres:', 'postgresql:'].includes(parsed.protocol) || !isDecodable(parsed.pathname)) {
     // Never the URL itself: it carries a password.
     throw new InvalidOptionError(option, undefined, 'a URL that begins with postgresql://')
   }
   for (const name of PRISMA_ONLY) parsed.searchParams.delete(name)
   return parsed
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The same server and user, another database. */

@@ -1,3 +1,4 @@
+import { isObject, readable, readOptions } from '../core/option-checks.js'
 import { InvalidOptionError } from '../core/errors.js'
 import { startContainerServer } from './container-server.js'
 import { DatabaseUnavailableError } from './database-error.js'
@@ -5,6 +6,7 @@ import { parseDatabaseUrl, withDatabaseName, withSessionSettings } from './datab
 import { startEmbeddedServer, type Server } from './embedded-server.js'
 import { applyMigrations, readMigrations } from './migrations.js'
 import { createScratchDatabase, scratchName } from './scratch-database.js'
+import { markAsScratch } from './scratch-mark.js'
 import { withConnection } from './with-connection.js'
 
 /** Where a {@link Database} runs: on the server of DATABASE_URL, in a container, or on this machine. */
@@ -86,8 +88,7 @@ const RESERVED = ['port', 'listen_addresses', 'unix_socket_directories', 'data_d
  * ```
  */
 export async function startDatabase(options: StartDatabaseOptions = {}): Promise<Database> {
-  const { migrations = false, durable = false, settings = {} } = options
-  await checkOptions({ migrations, durable, settings })
+  const { migrations = false, durable = false, settings = {} } = await readSettings(options)
   const { url, source, stop } = await startFrom(chooseSource(), durable, settings)
   try {
     if (migrations !== false) await applyMigrations(url, migrations)
@@ -101,16 +102,18 @@ export async function startDatabase(options: StartDatabaseOptions = {}): Promise
 }
 
 /** Before anything is started: a typing error should not cost a start. */
-async function checkOptions({ migrations, durable, settings }: Required<StartDatabaseOptions>): Promise<void> {
+async function readSettings(given: StartDatabaseOptions): Promise<StartDatabaseOptions> {
+  const options = readOptions(given, ['migrations', 'durable', 'settings'], 'options')
+  const { migrations = false, durable = false, settings = {} } = options
   if (typeof durable !== 'boolean') throw new InvalidOptionError('durable', durable, 'true or false')
   if (migrations !== false && typeof migrations !== 'string') {
     throw new InvalidOptionError('migrations', migrations, 'the path of a folder, or false')
   }
-  if (typeof settings !== 'object' || settings === null) {
-    throw new InvalidOptionError('settings', settings, 'an object of setting names and values')
-  }
-  for (const [name, value] of Object.entries(settings)) checkSetting(name, value)
+  if (!isObject(settings)) throw new InvalidOptionError('settings', settings, 'an object of setting names and values')
+  const read = readable(settings, 'settings', () => ({ ...settings }))
+  for (const [name, value] of Object.entries(read)) checkSetting(name, value)
   if (migrations !== false) await readMigrations(migrations)
+  return { migrations, durable, settings: read }
 }
 
 function checkSetting(name: string, value: unknown): void {
@@ -160,7 +163,7 @@ async function startOnGivenServer(settings: Readonly<Record<string, string>>) {
 async function createFirstDatabase(server: Server): Promise<string> {
   const name = scratchName()
   try {
-    await withConnection(server.url, (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE template0`)
+    await withConnection(server.url, (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE template0`.then(() => markAsScratch(sql, name)))
     return withDatabaseName(server.url, name)
   } catch (error) {
     await server.stop()

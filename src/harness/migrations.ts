@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import type { MigrationDirectory, MigrationList } from '@prisma/schema-engine-wasm'
 
 import { InvalidOptionError } from '../core/errors.js'
+import { parseDatabaseUrl } from './database-url.js'
 import { MigrationError } from './database-error.js'
 import { NO_FILTERS, withSchemaEngine } from './schema-engine.js'
 
@@ -27,6 +28,7 @@ const SCRIPT = 'migration.sql'
  * ```
  */
 export async function applyMigrations(url: string, folder: string): Promise<string[]> {
+  parseDatabaseUrl(url, 'url')
   const migrationsList = await readMigrations(folder)
   try {
     const { appliedMigrationNames } = await withSchemaEngine(url, (engine) =>
@@ -44,8 +46,8 @@ export async function applyMigrations(url: string, folder: string): Promise<stri
  * @throws InvalidOptionError when there is no such folder, or it holds no migrations.
  */
 export async function readMigrations(folder: string): Promise<MigrationList> {
-  const baseDir = resolve(folder)
-  const entries = await readdir(baseDir, { withFileTypes: true }).catch(() => [])
+  const baseDir = typeof folder === 'string' ? resolve(folder) : ''
+  const entries = baseDir === '' ? [] : await readdir(baseDir, { withFileTypes: true }).catch(() => [])
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
   if (names.length === 0) {
     throw new InvalidOptionError('migrations', folder, 'a folder of migrations in the format of `prisma migrate`')

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 
 import { DatabaseUnavailableError } from './database-error.js'
 import { databaseName, withDatabaseName } from './database-url.js'
+import { markStatement } from './scratch-mark.js'
 import { startWatchdog, type Watchdog } from './watchdog.js'
 
 /** A database of our own on somebody's server. */
@@ -22,7 +23,7 @@ const KEEP_DATABASE = String.raw`
     name = job.name
     created = import(job.driver).then(({ default: postgres }) => {
       sql = postgres(job.url, { max: 1, onnotice: () => {}, idle_timeout: 1 })
-      return sql.unsafe('CREATE DATABASE "' + name + '" TEMPLATE template0')
+      return sql.unsafe('CREATE DATABASE "' + name + '" TEMPLATE template0').then(() => sql.unsafe(job.mark))
     })
     created.then(() => say({}), (error) => say({ code: error.code, message: error.message || error.code }))
   })
@@ -67,7 +68,7 @@ async function keepDatabase(serverUrl: string, name: string): Promise<Watchdog> 
   // A new project's URL may name a database that is yet to be made; every server has `postgres`.
   for (const admin of [url.href, withDatabaseName(url.href, 'postgres')]) {
     const watchdog = startWatchdog(KEEP_DATABASE)
-    const { code, message } = (await watchdog.ask({ url: admin, name, driver: driverUrl() })) as Failure
+    const { code, message } = (await watchdog.ask({ url: admin, name, mark: markStatement(name), driver: driverUrl() })) as Failure
     if (message === undefined) return watchdog
     await watchdog.release()
     if (code === DATABASE_DOES_NOT_EXIST) continue

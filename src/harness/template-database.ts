@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto'
 
-import { databaseName, withDatabaseName } from './database-url.js'
+import type postgres from 'postgres'
+import { parseText, readOptions } from '../core/option-checks.js'
+import { quoteIdentifier } from '../sql/identifier.js'
+import { DatabaseUnavailableError } from './database-error.js'
+import { databaseName, parseDatabaseUrl, withDatabaseName } from './database-url.js'
 import { applyMigrations } from './migrations.js'
+import { markAsScratch } from './scratch-mark.js'
 import { withConnection } from './with-connection.js'
 
 /** A migrated database to copy; plain data, so that one process can hand it to others. */
@@ -30,14 +35,18 @@ export interface ClonedDatabase extends AsyncDisposable {
  * with the database of `url`.
  *
  * @param url - a database from `startDatabase`.
+ * @throws InvalidOptionError when an argument is not allowed.
+ * @throws DatabaseUnavailableError when the server cannot be reached or refuses.
  * @throws MigrationError when a migration fails.
  */
 export async function createTemplate(url: string, options: CreateTemplateOptions): Promise<TemplateDatabase> {
-  const name = relatedName(url)
-  const template = { adminUrl: url, name }
-  await withConnection(url, (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE template0`)
-  await applyMigrations(withDatabaseName(url, name), options.migrations)
-  await withConnection(url, (sql) => sql`ALTER DATABASE ${sql(name)} ALLOW_CONNECTIONS false`)
+  const { migrations } = readOptions(options, ['migrations'], 'options')
+  const adminUrl = parseDatabaseUrl(url, 'url').href
+  const name = relatedName(adminUrl)
+  const template = { adminUrl, name }
+  await reachable(adminUrl, (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE template0`)
+  await applyMigrations(withDatabaseName(url, name), migrations)
+  await reachable(adminUrl, (sql) => sql`ALTER DATABASE ${sql(name)} ALLOW_CONNECTIONS false`)
   return template
 }
 
@@ -52,13 +61,27 @@ export async function createTemplate(url: string, options: CreateTemplateOptions
  * ```
  */
 export async function cloneDatabase(template: TemplateDatabase): Promise<ClonedDatabase> {
-  const { adminUrl } = template
+  const { adminUrl: given, name: original } = readOptions(template, ['adminUrl', 'name'], 'template')
+  const adminUrl = parseDatabaseUrl(given, 'template.adminUrl').href
+  const source = parseText(original, 'template.name')
   const name = relatedName(adminUrl)
-  await withConnection(adminUrl, (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template.name)}`)
+  await reachable(adminUrl, async (sql) => {
+    await sql.unsafe(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE ${quoteIdentifier(source)}`)
+    await markAsScratch(sql, name)
+  })
   const drop = async () => {
     await withConnection(adminUrl, (sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`)
   }
   return { url: withDatabaseName(adminUrl, name), drop, [Symbol.asyncDispose]: drop }
+}
+
+/** @throws {DatabaseUnavailableError} when the server cannot be reached or refuses. */
+async function reachable<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+  try {
+    return await withConnection(url, work)
+  } catch (cause) {
+    throw new DatabaseUnavailableError(`The server of the template cannot make a database: ${(cause as Error).message}.`, { cause })
+  }
 }
 
 /** Whoever drops the database of `url` knows its relatives by the beginning of their names. */
