@@ -1,0 +1,59 @@
+import { inspect } from 'node:util'
+import { isRowLockError } from 'rowlock'
+import type { HostileCall } from './arguments.js'
+import type { Target } from './target.js'
+
+const LONGEST_MESSAGE = 2_000
+
+/** What is wrong with how a call ended, or undefined. Whatever has been thrown may throw again when it is looked at. */
+export function judgeError(error: unknown, call: HostileCall, { throws = [] }: Target): string | undefined {
+  const { byCallbacks, byLooking } = call.thrown
+  if (byCallbacks.some((one) => Object.is(one, error)) || isReasonOfSignal(error, call.args)) return undefined
+  if (isRowLockError(error) && isSound(error)) return judgeOwn(error, call)
+  if (call.foreign && (byLooking.some((one) => Object.is(one, error)) || isOfPrisma(error))) return undefined
+  const name = nameOf(error)
+  if (throws.includes(name)) return undefined
+  return `threw ${show(error)}`
+}
+
+function judgeOwn(error: Error, { thrown }: HostileCall): string | undefined {
+  const looked = thrown.byLooking.length
+  if (error.message.length > LONGEST_MESSAGE) return `a message of ${error.message.length} characters`
+  if (inspect(error).length > 1_000_000) return 'an error that takes a megabyte to show'
+  return thrown.byLooking.length === looked ? undefined : 'an error that looks at what was given when it is shown'
+}
+
+/** And no object that only bears the brand. */
+const isSound = (error: unknown): error is Error => error instanceof Error && typeof error.message === 'string'
+
+const isOfPrisma = (error: unknown) => nameOf(error).startsWith('PrismaClient')
+
+function nameOf(error: unknown): string {
+  try {
+    return String((error as { name?: unknown }).name)
+  } catch {
+    return ''
+  }
+}
+
+/** The caller's own signal ends a call with its reason, whatever that is. */
+function isReasonOfSignal(error: unknown, args: readonly unknown[]): boolean {
+  return args.some((arg) => signalsOf(arg).some((signal) => signal.aborted && Object.is(signal.reason, error)))
+}
+
+function signalsOf(arg: unknown): AbortSignal[] {
+  try {
+    if (typeof arg !== 'object' || arg === null) return []
+    return [(arg as { signal?: unknown }).signal].filter((signal) => signal instanceof AbortSignal && typeof signal.aborted === 'boolean')
+  } catch {
+    return []
+  }
+}
+
+export function show(error: unknown): string {
+  try {
+    return error instanceof Error ? (error.stack ?? error.message).slice(0, 600) : `${typeof error} ${inspect(error).slice(0, 200)}`
+  } catch {
+    return 'something that cannot be shown'
+  }
+}
