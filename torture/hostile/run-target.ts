@@ -86,7 +86,7 @@ const look = (world: World) =>
 
 // Rowlock keeps up to two beside each pool, for cancels, until they have been idle for two seconds.
 const SIDE_CONNECTIONS = 4
-const MOST_BLAMED = 0
+const MOST_BLAMED = 20
 
 /** Calls again one by one, to find the call that leaves something behind. */
 async function blame(target: Target, world: World, twists: readonly (readonly Twist[])[], notes: readonly string[]): Promise<string[]> {

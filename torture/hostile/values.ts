@@ -105,7 +105,7 @@ const OBJECTS: readonly HostileValue[] = [
   value('a thenable that never settles', () => ({ then: () => undefined })),
   value('an error of rowlock that is none', () => ({ [Symbol.for('rowlock.error')]: true, code: 'DEADLOCK' })),
   value('a function', () => () => undefined),
-  value('a class', () => class {}),
+  value('a class', () => Map),
 ]
 
 /** Prisma goes through all of them, for minutes. */

@@ -26,7 +26,15 @@ function judgeOwn(error: Error, { thrown }: HostileCall): string | undefined {
 /** And no object that only bears the brand. */
 const isSound = (error: unknown): error is Error => error instanceof Error && typeof error.message === 'string'
 
-const isOfPrisma = (error: unknown) => nameOf(error).startsWith('PrismaClient')
+/** Prisma's own word for its arguments, or what it stumbled over before it handed them on. */
+function isOfPrisma(error: unknown): boolean {
+  if (nameOf(error).startsWith('PrismaClient')) return true
+  const where =
+    error instanceof Error
+      ? (error.stack ?? '').split('\n').find((line) => /^\s+at .*[/\\]/.test(line) && !line.includes('node:'))
+      : undefined
+  return where?.includes('node_modules/@prisma/') ?? false
+}
 
 function nameOf(error: unknown): string {
   try {
