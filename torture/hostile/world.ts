@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Redis } from 'ioredis'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import postgres from 'postgres'
 import { lockable, rowLocks } from 'rowlock'
@@ -15,8 +16,8 @@ export type World = Awaited<ReturnType<typeof createWorld>>
 
 export async function createWorld() {
   const database = await startDatabase({ migrations: 'prisma/migrations' })
-  const pool = new pg.Pool({ connectionString: database.url, max: 12 })
-  const lockerPool = new pg.Pool({ connectionString: database.url, max: 8 })
+  const pool = quiet(new pg.Pool({ connectionString: database.url, max: 12 }))
+  const lockerPool = quiet(new pg.Pool({ connectionString: database.url, max: 8 }))
   const sql = postgres(database.url, { max: 1, onnotice: () => undefined })
   const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
   await prisma.user.createMany({ data: Array.from({ length: USERS }, (_, index) => ({ id: index + 1, name: `user ${index + 1}` })) })
@@ -47,10 +48,17 @@ export async function createWorld() {
     async [Symbol.asyncDispose]() {
       redis?.disconnect()
       await prisma.$disconnect()
-      await pool.end().catch(() => undefined)
-      await lockerPool.end()
+      // A connection that was not given back is what one of the controls leaves, and would be waited for.
+      await Promise.race([Promise.all([pool.end(), lockerPool.end()]), sleep(1_000, undefined, { ref: false })])
       await sql.end({ timeout: 1 })
       await database.stop()
     },
   }
+}
+
+/** A connection that the end of the server cuts is nobody's concern any more. */
+function quiet(pool: pg.Pool): pg.Pool {
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => void client.on('error', () => undefined))
+  return pool
 }
