@@ -74,7 +74,7 @@ function toQuery(statement: unknown): SqlQuery {
   if (typeof text !== 'string' || text.trim() === '') throw new InvalidOptionError('statement.text', text, 'SQL text')
   if (!isArray(values)) throw new InvalidOptionError('statement.values', values, 'an array of values')
   const args = readable(values, 'statement.values', () =>
-    Array.from(values as unknown[], (value, index) => toArgument(value, `statement.values[${index}]`)),
+    Array.from(values, (value, index) => toArgument(value, `statement.values[${index}]`)),
   )
   return { sql: text, args, argTypes: args.map(toArgumentType) }
 }

@@ -55,7 +55,7 @@ export async function lockInOrder<Tx, const Rows extends readonly RowToLock<Tx>[
     throw new InvalidOptionError('lock.skipLocked', true, 'left out here: a row that was skipped could not be told from one that is gone')
   }
   if (!isArray(rows)) throw new InvalidOptionError('rows', rows, 'an array of { model, where }')
-  const wanted = parseRows(tx, rows as readonly unknown[])
+  const wanted = parseRows(tx, rows)
   if (!isTransactionClient(tx)) {
     throw new LockOutsideTransactionError(
       '`lockInOrder` was called outside a transaction; pass the client that `$transaction(async (tx) => …)` passes in.',

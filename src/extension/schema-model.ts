@@ -61,7 +61,7 @@ function internalsOf(client: unknown): ClientInternals {
   return {
     _runtimeDataModel: propertyOf(client, '_runtimeDataModel') as ClientInternals['_runtimeDataModel'],
     _engineConfig: propertyOf(client, '_engineConfig') as ClientInternals['_engineConfig'],
-  } as ClientInternals
+  }
 }
 
 /** The models of a client. */
