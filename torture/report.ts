@@ -122,7 +122,7 @@ const HOW = `
 
 \`\`\`sh
 npm run torture                       # full sizes, some hours
-npm run torture -- --ci               # small sizes, minutes; part of .ci/run
+npm run torture -- --ci               # small sizes, minutes
 npm run torture -- --only F3,F5       # some faults
 npm run torture -- --seed 4711        # the choices of the run that printed this seed
 npm run torture -- --size 100         # so many of each fault; of a soak, so many seconds

@@ -184,7 +184,7 @@ async function run(plan: Plan, mode: Mode = MODE): Promise<Outcome> {
   return { ...findings.tally, faults: killed, operations: 2 * killed, notes }
 }
 
-export const fault: Fault = {
+export const holderKilled: Fault = {
   id: 'F4',
   title: 'process killed with -9 while holding row locks, advisory locks, leases and jobs',
   how: `kill -9 of a process that holds ${kindNames.length} things, each of which somebody waits for`,

@@ -234,7 +234,7 @@ async function run(plan: Plan, starts: readonly Start[] = HOLDERS, guarded = tru
   return { ...findings.tally, faults: done, operations: 2 * done, notes }
 }
 
-export const fault: Fault = {
+export const holderStopped: Fault = {
   id: 'F5',
   title: 'holder stopped for longer than its lease, then continued',
   how: `SIGSTOP, another one takes over and writes, SIGCONT; ${BATCH} holds a stop`,

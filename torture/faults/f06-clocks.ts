@@ -243,7 +243,7 @@ async function run(plan: Plan, scenarios: readonly Scenario[] = SCENARIOS, mode:
   return { ...findings.tally, faults: done, operations: 3 * done, notes }
 }
 
-export const fault: Fault = {
+export const clocks: Fault = {
   id: 'F6',
   title: 'clocks: a client that is an hour off, either way',
   how: 'processes whose Date is shifted: leases, jobs, sweeps, days of sign-ins, Redis',

@@ -209,7 +209,7 @@ async function stormAndOrder(plan: Plan): Promise<Outcome> {
   return mergeOutcomes(first, second)
 }
 
-export const fault: Fault = {
+export const deadlocks: Fault = {
   id: 'F7',
   title: 'deadlock storm: opposite-order transfers between a few accounts',
   how: `${WORKERS} workers that lock payer first, and then in order with lockInOrder`,

@@ -255,7 +255,7 @@ const runWithoutRefusal = (plan: Plan) =>
     return { calls: POOL }
   })
 
-export const fault: Fault = {
+export const callers: Fault = {
   id: 'F8',
   title: '10x more callers than connections, and nested use of the client inside a lock',
   how: `${CALLERS} callers of ${USERS} rows on ${POOL} connections; nested calls while every connection is taken`,

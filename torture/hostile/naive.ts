@@ -12,20 +12,20 @@ const input = fields({ userId: value((world: World) => world.user()), amount: va
 export const NAIVE = {
   unchecked: {
     places: [input],
-    call: async ([{ userId, amount }]: readonly Input[], { prisma }) => {
+    call: async ([{ userId, amount }]: readonly [Input], { prisma }: World) => {
       const cents = Math.round(Number(amount) * 100)
       await prisma.$queryRawUnsafe('UPDATE "Wallet" SET "balance" = "balance" + $2::numeric / 100 WHERE "userId" = $1', userId, cents)
     },
   },
   concatenated: {
     places: [input],
-    call: async ([{ userId, amount }]: readonly Input[], { prisma }) => {
+    call: async ([{ userId, amount }]: readonly [Input], { prisma }: World) => {
       await prisma.$queryRawUnsafe(`SELECT '${amount}' FROM "Wallet" WHERE "userId" = ${userId}`)
     },
   },
   leaking: {
     places: [input],
-    call: async ([{ userId, amount }]: readonly Input[], { pool }) => {
+    call: async ([{ userId, amount }]: readonly [Input], { pool }: World) => {
       const client = await Promise.race([
         pool.connect(),
         new Promise<never>((_, reject) => setTimeout(reject, 100, new Error('no connection'))),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findLeft } from '../find-left.js'
 import { type HostileCall, makeCall, type Twist, twist } from './arguments.js'
 import type { SentStatements } from './sent-statements.js'
-import type { Target } from './target.js'
+import type { Arguments, Target } from './target.js'
 import { judgeError } from './verdict.js'
 import type { World } from './world.js'
 
@@ -65,7 +65,7 @@ async function settle(target: Target, call: HostileCall, world: World): Promise<
   const late = sleep(BOUND, { kind: 'stuck' } as const, { signal: timer.signal }).catch(() => ({ kind: 'stuck' }) as const)
   const run = async (): Promise<End> => {
     try {
-      await (target.call(call.args as readonly never[], world) as Promise<unknown>)
+      await (target.call(call.args as unknown as Arguments, world) as Promise<unknown>)
       return { kind: 'returned' }
     } catch (error) {
       return { kind: 'threw', error }

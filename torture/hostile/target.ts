@@ -24,11 +24,14 @@ export const callback = (valid: (...args: never[]) => unknown): Place => ({ kind
 export const boundedCallback = (valid: (...args: never[]) => unknown): Place => ({ kind: 'callback', valid: () => valid, endless: true })
 export const foreign = (valid: (world: World) => unknown): Place => ({ kind: 'foreign', valid })
 
+/** As many as any target takes, of types that only the target knows. */
+export type Arguments = readonly [never, never, never, never, never, never]
+
 /** A public function, and how it is called as it should be. */
 export interface Target {
   readonly places: readonly Place[]
   /** `args` are in the order of `places`. */
-  call(args: readonly never[], world: World): unknown
+  call(args: Arguments, world: World): unknown
   /** Fewer calls, as one takes long: a share of the size. Default: 1. */
   readonly share?: number
   /** One at a time. Default: many at once. */

@@ -117,14 +117,14 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
     fields({ connection: value('postgres://localhost/x'), preparedStatements: value(true) }),
   ]),
   rowLocks: plain(rowLocks, []),
-  directQuery: plain(directQuery as Call, [client, fields({ text: raw('SELECT $1::text AS "a"'), values: value(['x']) })], {
+  directQuery: plain(directQuery, [client, fields({ text: raw('SELECT $1::text AS "a"'), values: value(['x']) })], {
     throws: ['DriverAdapterError'],
   }),
   lockInOrder: {
     places: [value([{ model: 'user', where: { id: 1 } }]), value('forNoKeyUpdate')],
-    call: ([rows, lock], world) => inTransaction(world, (tx) => lockInOrder(tx as never, rows, lock)),
+    call: ([rows, lock], world) => inTransaction(world, (tx) => lockInOrder(tx, rows, lock)),
   },
-  advisoryLockKey: plain(advisoryLockKey as Call, [value('key')]),
+  advisoryLockKey: plain(advisoryLockKey, [value('key')]),
   coalesce: {
     places: [
       fields({
@@ -139,30 +139,30 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     },
   },
-  isRowLockError: plain(isRowLockError as Call, [value(undefined)]),
+  isRowLockError: plain(isRowLockError, [value(undefined)]),
 
   // rowlock/repositories
-  signIn: plain(repositories.signIn as Call, [
+  signIn: plain(repositories.signIn, [
     client,
     fields({ userId: user, now: value((world: World) => new Date(world.next() * 86_400_000)) }),
     fields({ timeZone: value('UTC'), dayStartsAt: value('08:00'), reward: value(1) }),
   ]),
-  credit: plain(repositories.credit as Call, [client, movement, fields({ coupons: value([{ from: 1, value: 1 }]) })]),
-  withdraw: plain(repositories.withdraw as Call, [client, movement]),
+  credit: plain(repositories.credit, [client, movement, fields({ coupons: value([{ from: 1, value: 1 }]) })]),
+  withdraw: plain(repositories.withdraw, [client, movement]),
   createWallet: {
     places: [client, fields({ coupons: value([]), coalesce: fields({ max: value(5) }) })],
     call: ([prisma, options]) => repositories.createWallet(prisma, options),
   },
-  setCount: plain(repositories.setCount as Call, [client, fields({ company: value('Acme'), count: value(100) })]),
-  incrementCount: plain(repositories.incrementCount as Call, [client, fields({ company: value('Acme'), count: value(1) })]),
-  decrementCount: plain(repositories.decrementCount as Call, [client, fields({ company: value('Acme'), count: value(1) })]),
-  findTickets: plain(repositories.findTickets as Call, [client, fields({ eventId: value(2) })]),
-  buyTicket: plain(repositories.buyTicket as Call, [client, fields({ eventId: value(1), userId: user })]),
-  buyAnyTicket: plain(repositories.buyAnyTicket as Call, [client, fields({ eventId: value(1), userId: user })]),
-  placeOrder: plain(repositories.placeOrder as Call, [client, fields({ userId: user, orderId: key, amount: value('1.50') })]),
+  setCount: plain(repositories.setCount, [client, fields({ company: value('Acme'), count: value(100) })]),
+  incrementCount: plain(repositories.incrementCount, [client, fields({ company: value('Acme'), count: value(1) })]),
+  decrementCount: plain(repositories.decrementCount, [client, fields({ company: value('Acme'), count: value(1) })]),
+  findTickets: plain(repositories.findTickets, [client, fields({ eventId: value(2) })]),
+  buyTicket: plain(repositories.buyTicket, [client, fields({ eventId: value(1), userId: user })]),
+  buyAnyTicket: plain(repositories.buyAnyTicket, [client, fields({ eventId: value(1), userId: user })]),
+  placeOrder: plain(repositories.placeOrder, [client, fields({ userId: user, orderId: key, amount: value('1.50') })]),
 
   // rowlock/lockers
-  claim: plain(claim as Call, [
+  claim: plain(claim, [
     foreign(job),
     fields({
       where: foreign(() => ({})),
@@ -172,32 +172,26 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
       columns: fields({ attempt: value('attempt'), runAt: value(null) }),
     }),
   ]),
-  complete: plain(complete as Call, [foreign(job), claimed, fields({ columns: fields({ completedAt: value('completedAt') }) })]),
-  extend: plain(extend as Call, [foreign(job), claimed, fields({ lease, columns: value({}) })]),
-  fail: plain(fail as Call, [foreign(job), claimed, fields({ error: value('why'), retryIn: value(1), columns: value({}) })]),
+  complete: plain(complete, [foreign(job), claimed, fields({ columns: fields({ completedAt: value('completedAt') }) })]),
+  extend: plain(extend, [foreign(job), claimed, fields({ lease, columns: value({}) })]),
+  fail: plain(fail, [foreign(job), claimed, fields({ error: value('why'), retryIn: value(1), columns: value({}) })]),
   memoryLocker: plain(memoryLocker, []),
-  once: plain(once as Call, [
+  once: plain(once, [
     client,
     key,
     value({ a: 1 }),
     boundedCallback(async () => 1),
     fields({ ...transactionOptions, operation: value('once') }),
   ]),
-  sweepOnce: plain(sweepOnce as Call, [client, fields({ olderThan: value(1_000_000), limit: value(1) })]),
+  sweepOnce: plain(sweepOnce, [client, fields({ olderThan: value(1_000_000), limit: value(1) })]),
   guardedWrite: {
     places: [value(1n), fields({ model: value('Lease') })],
     call: ([token, options], world) => inTransaction(world, (tx) => guardedWrite(tx, token, options)),
   },
-  leaseLocker: plain(leaseLocker as Call, [client, fields({ ttl: value(1_000), model: value('Lease') })]),
-  redisLocker: plain(redisLocker as Call, [
-    foreign((world) => world.redis),
-    fields({ ttl: value(1_000), prefix: value('rowlock-hostile:') }),
-  ]),
-  advisoryLocker: plain(advisoryLocker as Call, [
-    client,
-    fields({ maxHold: value(1_000), maxWait: value(1_000), scope: value('transaction') }),
-  ]),
-  rowLocker: plain(rowLocker as Call, [
+  leaseLocker: plain(leaseLocker, [client, fields({ ttl: value(1_000), model: value('Lease') })]),
+  redisLocker: plain(redisLocker, [foreign((world) => world.redis), fields({ ttl: value(1_000), prefix: value('rowlock-hostile:') })]),
+  advisoryLocker: plain(advisoryLocker, [client, fields({ maxHold: value(1_000), maxWait: value(1_000), scope: value('transaction') })]),
+  rowLocker: plain(rowLocker, [
     client,
     value('user'),
     fields({ by: value('id'), strength: value('forUpdate'), maxHold: value(1_000), maxWait: value(1_000) }),
@@ -215,26 +209,20 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
     // A folder that is not there, or one of another type: nothing is started for a thousand calls.
     call: ([options]) => testing.startDatabase(withoutStart(options)),
   },
-  createTemplate: plain(
-    testing.createTemplate as Call,
-    [value('postgresql://127.0.0.1:1/x'), fields({ migrations: value('prisma/migrations') })],
-    { share: 0.2 },
-  ),
-  cloneDatabase: plain(
-    testing.cloneDatabase as Call,
-    [fields({ adminUrl: value('postgresql://127.0.0.1:1/x'), name: value('template') })],
-    { share: 0.2 },
-  ),
-  applyMigrations: plain(testing.applyMigrations as Call, [value('postgresql://127.0.0.1:1/x'), value('not-there')]),
-  checkLedger: plain(
-    testing.checkLedger as Call,
-    [client, fields({ successes: value(0), kind: value('CREDIT'), walletId: value(999_999) })],
-    { throws: [AssertionError.name] },
-  ),
+  createTemplate: plain(testing.createTemplate, [value('postgresql://127.0.0.1:1/x'), fields({ migrations: value('prisma/migrations') })], {
+    share: 0.2,
+  }),
+  cloneDatabase: plain(testing.cloneDatabase, [fields({ adminUrl: value('postgresql://127.0.0.1:1/x'), name: value('template') })], {
+    share: 0.2,
+  }),
+  applyMigrations: plain(testing.applyMigrations, [value('postgresql://127.0.0.1:1/x'), value('not-there')]),
+  checkLedger: plain(testing.checkLedger, [client, fields({ successes: value(0), kind: value('CREDIT'), walletId: value(999_999) })], {
+    throws: [AssertionError.name],
+  }),
   defineRaceActor: plain(testing.defineRaceActor, [fields({ run: callback(() => 1) })]),
-  expectExactly: plain(testing.expectExactly as Call, [raceResult, value(1)], { throws: [AssertionError.name] }),
-  expectExactlyOne: plain(testing.expectExactlyOne as Call, [raceResult], { throws: [AssertionError.name] }),
-  race: plain(testing.race as Call, [
+  expectExactly: plain(testing.expectExactly, [raceResult, value(1)], { throws: [AssertionError.name] }),
+  expectExactlyOne: plain(testing.expectExactlyOne, [raceResult], { throws: [AssertionError.name] }),
+  race: plain(testing.race, [
     fields({
       requests: value(3),
       concurrency: value(2),
@@ -245,7 +233,7 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
       onProgress: callback(() => undefined),
     }),
   ]),
-  raceProcesses: plain(testing.raceProcesses as Call, [
+  raceProcesses: plain(testing.raceProcesses, [
     fields({
       processes: value(0),
       requests: value(1),
@@ -258,9 +246,9 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
     }),
   ]),
   defineExploration: plain(testing.defineExploration, [exploration]),
-  explore: plain(testing.explore as Call, [exploration], { share: 0.3 }),
-  replay: plain(testing.replay as Call, [value('rowlock1.W1siZmlyc3QiXSwiMCJd'), exploration], { share: 0.3 }),
-  expectHolds: plain(testing.expectHolds as Call, [fields({ verdict: value('held'), text: value(() => () => 'text') })], {
+  explore: plain(testing.explore, [exploration], { share: 0.3 }),
+  replay: plain(testing.replay, [value('rowlock1.W1siZmlyc3QiXSwiMCJd'), exploration], { share: 0.3 }),
+  expectHolds: plain(testing.expectHolds, [fields({ verdict: value('held'), text: value(() => () => 'text') })], {
     throws: [AssertionError.name],
   }),
 }

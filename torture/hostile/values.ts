@@ -26,9 +26,9 @@ const PRIMITIVES: readonly unknown[] = [
 const TEXTS = [
   ...['', ' ', '\0', 'a\0b', '\ud800', '\udfff\ud800', '\u202e', '\u001b[31m', '%s%d', '${x}', '$1', '0', '-0', '1e3', '07', '{}', '[]'],
   ...['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'then', '$transaction', 'AND', 'OR', 'NOT'],
-  ...[`${MARKER}`, `'; DROP TABLE "Wallet"; -- ${MARKER}`, `" ${MARKER} "`, `"; SELECT '${MARKER}'`, `${MARKER}*/ /* ${MARKER}`],
-  ...[`$$${MARKER}$$`, `E'\\'${MARKER}`, `\\'; ${MARKER}`, `"Wallet"."id" = 1) OR (${MARKER}`, `${MARKER}`.padEnd(300, 'x')],
-  ...['x'.repeat(100_000), `${MARKER}`.repeat(5_000)],
+  ...[MARKER, `'; DROP TABLE "Wallet"; -- ${MARKER}`, `" ${MARKER} "`, `"; SELECT '${MARKER}'`, `${MARKER}*/ /* ${MARKER}`],
+  ...[`$$${MARKER}$$`, `E'\\'${MARKER}`, `\\'; ${MARKER}`, `"Wallet"."id" = 1) OR (${MARKER}`, MARKER.padEnd(300, 'x')],
+  ...['x'.repeat(100_000), MARKER.repeat(5_000)],
 ]
 
 const throwing = (trap: keyof ProxyHandler<object>, target: object = {}) =>

@@ -52,7 +52,8 @@ function isReasonOfSignal(error: unknown, args: readonly unknown[]): boolean {
 function signalsOf(arg: unknown): AbortSignal[] {
   try {
     if (typeof arg !== 'object' || arg === null) return []
-    return [(arg as { signal?: unknown }).signal].filter((signal) => signal instanceof AbortSignal && typeof signal.aborted === 'boolean')
+    const { signal } = arg as { signal?: unknown }
+    return signal instanceof AbortSignal && typeof signal.aborted === 'boolean' ? [signal] : []
   } catch {
     return []
   }

@@ -275,7 +275,10 @@ describe('a server that has gone silent', () => {
   }
   const silentAt = (proxy: TcpProxy, words: string) => {
     let silent = false
-    proxy.fate = (data) => ((silent ||= data.includes(words)) ? 'swallow' : 'pass')
+    proxy.fate = (data) => {
+      silent ||= data.includes(words)
+      return silent ? 'swallow' : 'pass'
+    }
   }
 
   test("is a ConnectionLostError after the pool's query_timeout, and the connection is not used again", () =>

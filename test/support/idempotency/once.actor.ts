@@ -15,7 +15,9 @@ export interface OnceRace {
 
 export const callOnce = defineRaceActor({
   connect: async ({ input }: { input: OnceRace }) => {
-    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 5 }), POOLED) }).$extends(rowLocks())
+    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 5 }), POOLED) }).$extends(
+      rowLocks(),
+    )
     await prisma.company.count()
     return prisma
   },

@@ -16,7 +16,9 @@ export interface ClaimRaceInput {
 /** Claims until there is no job left; of those it has claimed it completes each together with its effect, a company. */
 export const worker = defineRaceActor({
   connect: async ({ input }: { input: ClaimRaceInput }) => {
-    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 4 }), POOLED) }).$extends(rowLocks())
+    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 4 }), POOLED) }).$extends(
+      rowLocks(),
+    )
     await prisma.job.count()
     return prisma
   },

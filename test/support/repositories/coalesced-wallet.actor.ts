@@ -13,7 +13,9 @@ export interface WalletRace {
 
 export const move = defineRaceActor({
   connect: async ({ input }: { input: WalletRace }) => {
-    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 3 }), POOLED) }).$extends(rowLocks())
+    const prisma = new PrismaClient({ adapter: lockable(new PrismaPg({ connectionString: input.url, max: 3 }), POOLED) }).$extends(
+      rowLocks(),
+    )
     await prisma.company.count()
     return createWallet(prisma, { coalesce: { max: 40 } })
   },
