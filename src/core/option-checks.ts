@@ -93,7 +93,7 @@ export function assertSignal(value: unknown, path: string): void {
   if (value !== undefined && !isSignal(value)) throw new InvalidOptionError(path, value, 'an AbortSignal')
 }
 
-/** An object that only has the prototype, or a proxy of a signal, throws at every use. */
+/** An object that only has the prototype throws at every use. */
 function isSignal(value: unknown): boolean {
   try {
     return value instanceof AbortSignal && typeof Reflect.get(AbortSignal.prototype, 'aborted', value) === 'boolean'

@@ -5,6 +5,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { createClient, type TestClient } from '../../support/client.js'
+import { held as hold } from '../../support/held.js'
 import { useDatabase, waitUntilSessionsBlocked } from '../../support/database.js'
 import { connectionLockerSuite } from '../../support/lockers/connection-locker-suite.js'
 import { expectFree, expectRefused, ODD_KEYS } from '../../support/lockers/locker-checks.js'
@@ -68,13 +69,11 @@ describe('what the lock excludes', () => {
   })
 
   test('a holder waits for a transaction that has updated the row', async () => {
-    const holder = await prisma.$transaction(async (tx) => {
-      await tx.user.update({ where: { id }, data: { name: 'Bo' } })
-      const waiter = rowLocker(prisma, 'User').withLock(key, async (held) => held.tx.user.findUnique({ where: { id } }))
-      await waitUntilSessionsBlocked(database.sql, 1)
-      return { waiter }
-    })
-    await expect(holder.waiter).resolves.toMatchObject({ name: 'Bo' })
+    const holder = await hold(prisma, (tx) => tx.user.update({ where: { id }, data: { name: 'Bo' } }))
+    const waiter = rowLocker(prisma, 'User').withLock(key, async (held) => held.tx.user.findUnique({ where: { id } }))
+    await waitUntilSessionsBlocked(database.sql, 1)
+    await holder.commit()
+    await expect(waiter).resolves.toMatchObject({ name: 'Bo' })
   })
 
   test('plain reads and rows that refer to it pass, the latter not with forUpdate', async () => {
@@ -131,13 +130,11 @@ describe('how a key names a row', () => {
   })
 
   test('a row that is deleted while a caller waits for it is a RecordNotFoundError', async () => {
-    const deleted = await prisma.$transaction(async (tx) => {
-      await tx.user.delete({ where: { id } })
-      const waiter = rejectionOf(rowLocker(prisma, 'User').acquire(key))
-      await waitUntilSessionsBlocked(database.sql, 1)
-      return { waiter }
-    })
-    expect(await deleted.waiter).toBeInstanceOf(RecordNotFoundError)
+    const holder = await hold(prisma, (tx) => tx.user.delete({ where: { id } }))
+    const refusal = rejectionOf(rowLocker(prisma, 'User').acquire(key))
+    await waitUntilSessionsBlocked(database.sql, 1)
+    await holder.commit()
+    expect(await refusal).toBeInstanceOf(RecordNotFoundError)
   })
 
   test('a thousand keys that no row can have are refused before a connection is taken', async () => {

@@ -72,15 +72,10 @@ describe('what was given', () => {
   })
 })
 
-test('a signal is one that works, and not what has its prototype or stands before it', () => {
+test('a signal is one that works, and not what has its prototype', () => {
   assertSignal(new AbortController().signal, 'signal')
   assertSignal(AbortSignal.abort(), 'signal')
-  for (const given of [
-    Object.create(AbortSignal.prototype),
-    new Proxy(new AbortController().signal, {}),
-    { aborted: false },
-    revoked({}),
-  ]) {
+  for (const given of [Object.create(AbortSignal.prototype), { aborted: false }, revoked({})]) {
     expect(refusalOf(() => assertSignal(given, 'signal')).option).toBe('signal')
   }
 })

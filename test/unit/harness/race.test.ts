@@ -1,5 +1,5 @@
+import { AsyncLocalStorage, createHook } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
-import process from 'node:process'
 import { expect, test } from 'vitest'
 import { InvalidOptionError } from '../../../src/core/errors.js'
 import { RaceAbortedError, RaceClientError, RaceDeadlineError } from '../../../src/harness/race-errors.js'
@@ -12,8 +12,6 @@ class SoldOut extends Error {
   readonly code = 'SOLD_OUT'
 }
 class Refused extends Error {}
-
-const timers = (): string[] => process.getActiveResourcesInfo().filter((name) => name === 'Timeout')
 
 test('race has exactly concurrency requests in flight until none is left to start', async () => {
   let inFlight = 0
@@ -230,18 +228,31 @@ test('race runs nothing and makes no client when its signal is already aborted',
 })
 
 test('race leaves no timer and no listener behind, however it ends', async () => {
-  const before = timers().length
-  const controller = new AbortController()
-  const { signal } = controller
-  const client = () => ({ $disconnect: () => undefined })
-  await race({ requests: 3, deadline: 60_000, signal, client, run: () => 1 })
-  await race({ requests: 3, deadline: 5, signal, client, run: never }).catch(() => undefined)
-  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
-  const aborted = race({ requests: 3, deadline: 60_000, signal, client, run: never }).catch(() => undefined)
-  controller.abort()
-  await aborted
-  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
-  expect(timers()).toHaveLength(before)
+  const open = new Set<number>()
+  const inRace = new AsyncLocalStorage<true>()
+  // Only its own: the test runner sets timers in this process, too.
+  const hook = createHook({
+    init: (id, type) => void (type === 'Timeout' && inRace.getStore() && open.add(id)),
+    destroy: (id) => void open.delete(id),
+  }).enable()
+  let seen = 0
+  await inRace.run(true, async () => {
+    const controller = new AbortController()
+    const { signal } = controller
+    const client = () => ({ $disconnect: () => undefined })
+    await race({ requests: 3, deadline: 60_000, signal, client, run: () => 1 })
+    await race({ requests: 3, deadline: 5, signal, client, run: never }).catch(() => undefined)
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+    const aborted = race({ requests: 3, deadline: 60_000, signal, client, run: never }).catch(() => undefined)
+    seen = open.size
+    controller.abort()
+    await aborted
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  hook.disable()
+  expect(seen, 'timers while one runs').toBeGreaterThan(0)
+  expect(open).toEqual(new Set())
 })
 
 test('race ignores what settles after its end', async () => {
