@@ -49,10 +49,11 @@ export function classifyError(error: unknown, context: ErrorContext = {}): RowLo
   const details = { ...context, cause: error, sqlState }
   const what = describeCall(context)
 
-  // Prisma has rewritten the error of a COMMIT that it sent by itself, and kept code and meta.
+  // Prisma has rewritten the error of a BEGIN or COMMIT that it sent by itself, and kept code and meta.
   const code = property(property(error, 'meta'), 'driverAdapterError') && property(error, 'code')
   if (code === 'AMBIGUOUS_COMMIT') return ambiguousCommit(`of ${what}`, details)
   if (code === 'CONNECTION_LOST') return connectionLost(what, details)
+  if (code === 'POOL_TIMEOUT') return noConnection(what, details)
 
   if (sqlState === undefined) return classifyWithoutSqlState(error, what, details, context)
   switch (sqlState) {
@@ -119,14 +120,16 @@ function classifyWithoutSqlState(
   details: RowLockErrorDetails,
   { autocommit }: ErrorContext,
 ): RowLockError | undefined {
-  if (saysOneOf(NO_CONNECTION_MESSAGES, error)) {
-    return new PoolTimeoutError(`The pool had no connection in time for ${what}; nothing was sent.`, details)
-  }
+  if (saysOneOf(NO_CONNECTION_MESSAGES, error)) return noConnection(what, details)
   if (driverErrorCause(error)?.['kind'] === NOT_REACHABLE_KIND) {
     return new ConnectionLostError(`The server could not be reached for ${what}; nothing was sent.`, details)
   }
   if (!isConnectionLost(error)) return undefined
   return autocommit && !wasNeverSent(error) ? ambiguousCommit(`of ${what}`, details) : connectionLost(what, details)
+}
+
+function noConnection(what: string, details: RowLockErrorDetails): PoolTimeoutError {
+  return new PoolTimeoutError(`The pool had no connection in time for ${what}; nothing was sent.`, details)
 }
 
 function connectionLost(what: string, details: RowLockErrorDetails): ConnectionLostError {
