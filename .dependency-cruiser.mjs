@@ -1,5 +1,5 @@
 // Which part of src/ may import which. The arrows of the parts point one way:
-//   core <- sql <- adapter, transaction <- extension <- idempotency <- repositories;  extension <- lockers, jobs
+//   core <- sql <- adapter, transaction <- extension <- idempotency <- repositories;  extension <- lockers, jobs, monitor
 //   core <- explorer <- report <- harness;  harness takes adapter and sql;  cli takes all
 const MAY_IMPORT = {
   core: [],
@@ -11,9 +11,10 @@ const MAY_IMPORT = {
   repositories: ['core', 'sql', 'adapter', 'transaction', 'extension', 'idempotency', 'generated'],
   lockers: ['core', 'sql', 'adapter', 'transaction', 'extension'],
   jobs: ['core', 'sql', 'adapter', 'transaction', 'extension'],
+  monitor: ['core', 'sql', 'adapter', 'transaction', 'extension'],
   explorer: ['core'],
   harness: ['core', 'sql', 'adapter', 'explorer', 'report'],
-  report: ['core', 'explorer'],
+  report: ['core', 'explorer', 'monitor'],
   cli: [
     'core',
     'sql',
@@ -24,6 +25,7 @@ const MAY_IMPORT = {
     'repositories',
     'lockers',
     'jobs',
+    'monitor',
     'explorer',
     'harness',
     'report',

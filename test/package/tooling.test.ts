@@ -58,6 +58,7 @@ describe('npm run check:imports', () => {
       'repositories',
       'lockers',
       'jobs',
+      'monitor',
       'explorer',
       'harness',
       'report',
