@@ -8,11 +8,12 @@ import { heapSize } from './heap.js'
 import { Journal } from './journal.js'
 import type { LoadCommand, LoadReport, LoadRequest } from './load.js'
 import { idsOf, move, type Movement } from './movement.js'
+import { show } from './show.js'
 
 const request = JSON.parse(process.argv[2]!) as LoadRequest
 const { url, folder, process: number, callers, users, preparedStatements, keys } = request
 const rejections: string[] = []
-process.on('unhandledRejection', (reason) => rejections.push(String(reason)))
+process.on('unhandledRejection', (reason) => rejections.push(show(reason)))
 
 const pool = new Pool({ connectionString: url, max: callers })
 // A connection that dies while it is idle reports to the pool, which makes a new one.

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { show } from './show.js'
 
 /** What a fault does to the process that inflicts it. */
 export interface ProcessWatch {
@@ -14,7 +15,14 @@ const rejections: string[] = []
 
 /** Keeps rejections that nobody handles for the fault that is running, where Node would end the process. */
 export function keepRejections(): void {
-  process.on('unhandledRejection', (reason) => rejections.push(reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)))
+  process.on('unhandledRejection', (reason) => rejections.push(`nobody handled ${show(reason)}`))
+}
+
+/** Those since the last time somebody asked, in words. */
+export async function takeRejections(): Promise<string[]> {
+  // Node reports a rejection when the microtasks of its turn are done.
+  await new Promise(setImmediate)
+  return rejections.splice(0)
 }
 
 /** What is there before is not the fault's. */
@@ -25,9 +33,7 @@ export function watchProcess(): ProcessWatch {
     async leftovers() {
       const until = performance.now() + GRACE
       while (addedSince(before).length > 0 && performance.now() < until) await setTimeout(10)
-      // Node reports a rejection when the microtasks of its turn are done.
-      await new Promise(setImmediate)
-      return [...rejections.splice(0).map((reason) => `nobody handled ${reason}`), ...addedSince(before)]
+      return [...(await takeRejections()), ...addedSince(before)]
     },
   }
 }

@@ -13,6 +13,7 @@ import {
   StatementTimeoutError,
   TransactionExpiredError,
 } from './errors.js'
+import { isInstance, propertyOf } from './option-checks.js'
 import { driverErrorCause, errorSqlState } from './error-sql-state.js'
 import { endsConnection, refusesConnection, SQL_STATE } from './sql-state.js'
 
@@ -50,7 +51,7 @@ export function classifyError(error: unknown, context: ErrorContext = {}): RowLo
   const what = describeCall(context)
 
   // Prisma has rewritten the error of a BEGIN or COMMIT that it sent by itself, and kept code and meta.
-  const code = property(property(error, 'meta'), 'driverAdapterError') && property(error, 'code')
+  const code = propertyOf(propertyOf(error, 'meta'), 'driverAdapterError') && propertyOf(error, 'code')
   if (code === 'AMBIGUOUS_COMMIT') return ambiguousCommit(`of ${what}`, details)
   if (code === 'CONNECTION_LOST') return connectionLost(what, details)
   if (code === 'POOL_TIMEOUT') return noConnection(what, details)
@@ -149,7 +150,7 @@ function isConnectionLost(error: unknown): boolean {
   if (typeof kind === 'string') return CONNECTION_LOST_KINDS.includes(kind)
   return (
     saysOneOf([...CONNECTION_LOST_MESSAGES, ...NOT_ANSWERED_MESSAGES], error) ||
-    (property(error, 'syscall') !== undefined && SOCKET_ERRORS.includes(String(property(error, 'code'))))
+    (propertyOf(error, 'syscall') !== undefined && SOCKET_ERRORS.includes(String(propertyOf(error, 'code'))))
   )
 }
 
@@ -160,7 +161,7 @@ function wasNeverSent(error: unknown): boolean {
 
 // The driver's own sentences, which are never translated.
 function saysOneOf(beginnings: readonly string[], error: unknown): boolean {
-  return error instanceof Error && beginnings.some((beginning) => error.message.startsWith(beginning))
+  return isInstance(error, Error) && beginnings.some((beginning) => error.message.startsWith(beginning))
 }
 
 function describeCall({ subject, model, key, strength }: ErrorContext): string {
@@ -168,8 +169,4 @@ function describeCall({ subject, model, key, strength }: ErrorContext): string {
   if (model === undefined) return 'the call'
   const lock = strength === undefined ? '' : ` with lock '${strength}'`
   return `the call on ${model}${describeKey(key)}${lock}`
-}
-
-function property(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
 }

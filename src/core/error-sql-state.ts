@@ -1,3 +1,5 @@
+import { propertyOf } from './option-checks.js'
+
 /**
  * The SQLSTATE of an error from Prisma or its driver adapter, or undefined when it carries none.
  *
@@ -12,11 +14,7 @@ export function errorSqlState(error: unknown): string | undefined {
 
 /** The `cause` of the driver adapter's error: its `kind`, and PostgreSQL's code where it has one. */
 export function driverErrorCause(error: unknown): Record<string, unknown> | undefined {
-  const adapterError = property(property(error, 'meta'), 'driverAdapterError') ?? error
-  const cause = property(adapterError, 'cause')
-  return typeof property(cause, 'kind') === 'string' ? (cause as Record<string, unknown>) : undefined
-}
-
-function property(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
+  const adapterError = propertyOf(propertyOf(error, 'meta'), 'driverAdapterError') ?? error
+  const cause = propertyOf(adapterError, 'cause')
+  return typeof propertyOf(cause, 'kind') === 'string' ? (cause as Record<string, unknown>) : undefined
 }

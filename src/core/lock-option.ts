@@ -97,6 +97,13 @@ export function parseLockOption(option: unknown, path = 'lock'): RowLock {
   return { strength: parseStrength(read['strength'], `${path}.strength`), wait: parseWaitPolicy(read, path) }
 }
 
+/** The option that asks for this lock: what was checked is what is handed on. */
+export function toLockOption({ strength, wait }: RowLock): LockOption {
+  if (wait.kind === 'timeout') return { strength, timeout: wait.timeout }
+  if (wait.kind === 'nowait') return { strength, nowait: true }
+  return wait.kind === 'skipLocked' ? { strength, skipLocked: true } : strength
+}
+
 /** @throws {InvalidOptionError} when `value` is not a whole number of milliseconds in PostgreSQL's range. */
 export function parseTimeout(value: unknown, path: string): number {
   return requireNumber(value, path, { min: 1, max: MAX_TIMEOUT, unit: 'milliseconds' })

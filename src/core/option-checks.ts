@@ -46,6 +46,15 @@ export function propertyOf(value: unknown, name: PropertyKey): unknown {
   }
 }
 
+/** `instanceof`, which throws for a revoked proxy. */
+export function isInstance<T>(value: unknown, type: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof type
+  } catch {
+    return false
+  }
+}
+
 /** `Array.isArray`, which throws for a revoked proxy. */
 export function isArray(value: unknown): value is unknown[] {
   try {

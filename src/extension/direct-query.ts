@@ -79,12 +79,18 @@ function toQuery(statement: unknown): SqlQuery {
   return { sql: text, args, argTypes: args.map(toArgumentType) }
 }
 
-function toArgument(value: unknown, path: string): unknown {
+// PostgreSQL's own limit, MAXDIM. An array that holds itself has more.
+const MOST_DIMENSIONS = 6
+
+function toArgument(value: unknown, path: string, depth = 1): unknown {
   if (value === undefined || typeof value === 'function' || typeof value === 'symbol') {
     throw new InvalidOptionError(path, value, 'a value that PostgreSQL has')
   }
   if (typeof value === 'bigint') return String(value)
-  if (isArray(value)) return Array.from(value, (item, index) => toArgument(item, `${path}[${index}]`))
+  if (isArray(value)) {
+    if (depth > MOST_DIMENSIONS) throw new InvalidOptionError(path, value, `an array of at most ${MOST_DIMENSIONS} dimensions`)
+    return Array.from(value, (item, index) => toArgument(item, `${path}[${index}]`, depth + 1))
+  }
   return isDecimal(value) ? value.toFixed() : value
 }
 

@@ -1,7 +1,7 @@
 import type { Types } from '@prisma/client/runtime/client'
 import { isArray, readable } from '../core/option-checks.js'
 import { InvalidOptionError, LockOutsideTransactionError } from '../core/errors.js'
-import { type LockOption, parseLockOption } from '../core/lock-option.js'
+import { type LockOption, parseLockOption, toLockOption } from '../core/lock-option.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import type { DelegateOf } from './extension-types.js'
 import { readSchemaModels, type SchemaModel } from './schema-model.js'
@@ -51,7 +51,8 @@ export async function lockInOrder<Tx, const Rows extends readonly RowToLock<Tx>[
   rows: Rows,
   lock: LockOption = 'forNoKeyUpdate',
 ): Promise<{ -readonly [I in keyof Rows]: RowOf<Tx, Rows[I]['model']> }> {
-  if (parseLockOption(lock).wait.kind === 'skipLocked') {
+  const parsed = parseLockOption(lock)
+  if (parsed.wait.kind === 'skipLocked') {
     throw new InvalidOptionError('lock.skipLocked', true, 'left out here: a row that was skipped could not be told from one that is gone')
   }
   if (!isArray(rows)) throw new InvalidOptionError('rows', rows, 'an array of { model, where }')
@@ -63,7 +64,7 @@ export async function lockInOrder<Tx, const Rows extends readonly RowToLock<Tx>[
   }
 
   const found: Row[] = new Array<Row>(wanted.length)
-  for (const group of groupByModel(wanted)) await lockModel(tx, group, lock, found)
+  for (const group of groupByModel(wanted)) await lockModel(tx, group, toLockOption(parsed), found)
   return found as never
 }
 

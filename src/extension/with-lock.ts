@@ -1,5 +1,5 @@
 import { InvalidOptionError, RecordNotFoundError } from '../core/errors.js'
-import type { LockOption } from '../core/lock-option.js'
+import { type LockOption, parseLockOption, toLockOption } from '../core/lock-option.js'
 import { assertFunction, isObject, readable, readOptions } from '../core/option-checks.js'
 import { describeKey } from '../core/classify-error.js'
 import { type RowGate, toGate } from '../transaction/gate.js'
@@ -31,7 +31,8 @@ export async function withLock<R>(
   options = readOptions(options, [...TRANSACTION_OPTION_KEYS, 'lock'], 'options')
   const { lock: lockOption, gate, ...transactionOptions } = options
   const { where, find } = toNamedRow(args, model)
-  find.lock ??= lockOption ?? 'forNoKeyUpdate'
+  // Before a connection is taken, and before Prisma copies it, however large it is.
+  find.lock = toLockOption(parseLockOption(find.lock ?? lockOption ?? 'forNoKeyUpdate'))
   return runTransaction(
     client,
     async (tx: Tx) => {

@@ -10,6 +10,7 @@ import { RaceProcess } from './race-process.js'
 import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
 import { RaceTally, type RaceEvent } from './race-tally.js'
+import { tellProgress } from './tell-progress.js'
 import { toTransferable } from './to-transferable.js'
 
 const MOST_PROCESSES = 64
@@ -103,11 +104,7 @@ function startWorkers<Value>(settings: Settings, stop: RaceStop, tally: RaceTall
   const execArgv = findTypeScriptLoader([settings.module, worker])
   const onEvents = (events: readonly RaceEvent[]): void => {
     for (const event of events) tally.record(event as RaceEvent<Value>)
-    try {
-      settings.onProgress?.(tally.progress())
-    } catch (error) {
-      stop.fail(() => error, error)
-    }
+    tellProgress(settings.onProgress, tally.progress(), stop)
   }
   return deal(settings).map(
     (assignment) =>

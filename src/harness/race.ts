@@ -5,6 +5,7 @@ import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
 import { RaceTally } from './race-tally.js'
 import { runRequests } from './run-requests.js'
+import { tellProgress } from './tell-progress.js'
 
 /** The most requests of one race; more say nothing new and take the memory of their results. */
 export const MOST_REQUESTS = 1_000_000
@@ -89,7 +90,7 @@ export async function race<Value, Client = undefined>(options: RaceOptions<Clien
       stop,
       onEvent: (event) => {
         tally.record(event)
-        onProgress?.(tally.progress())
+        tellProgress(onProgress, tally.progress(), stop)
       },
     })
   } finally {

@@ -40,6 +40,9 @@ async function runActors<Value>(
   const runActor = async (actor: number): Promise<void> => {
     for (const index of queue) {
       if (stop.stopped) return
+      report({ type: 'started', index })
+      // What is told of it may have ended the race.
+      if (stop.stopped) return
       await runRequest(() => run(actor, index), index, report)
     }
   }
@@ -51,7 +54,6 @@ async function runRequest<Value>(
   index: number,
   report: (event: RaceEvent<Value>) => void,
 ): Promise<void> {
-  report({ type: 'started', index })
   const startedAt = performance.now()
   const outcome = await settle(run)
   const latency = performance.now() - startedAt

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
-import { readOptions } from '../core/option-checks.js'
+import { propertyOf, readOptions } from '../core/option-checks.js'
 import { assertRowLocksClient } from '../extension/row-locks-client.js'
 import { schemaOfDelegate } from '../extension/row-locks.js'
 import { readSchemaModels, type SchemaModel } from '../extension/schema-model.js'
@@ -100,8 +100,8 @@ export function rowLocker<Client extends RowLockerClient>(
 
 function findModel(prisma: object, model: unknown): SchemaModel {
   const models = [...readSchemaModels(prisma).values()]
-  const found =
-    typeof model === 'string' ? models.find((one) => one.name === model || delegateName(one) === model) : schemaOfDelegate(model)
+  const named = typeof model === 'string' ? model : propertyOf(schemaOfDelegate(model), 'name')
+  const found = models.find((one) => one.name === named || delegateName(one) === named)
   if (!found) throw new InvalidOptionError('model', model, `a model of the client: ${models.map(({ name }) => name).join(', ')}`)
   return found
 }

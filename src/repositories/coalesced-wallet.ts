@@ -1,6 +1,7 @@
 import { Decimal } from '@prisma/client/runtime/client'
 import { driverErrorCause } from '../core/error-sql-state.js'
 import { AmbiguousCommitError, IdempotencyConflictError, isRowLockError } from '../core/errors.js'
+import { isInstance } from '../core/option-checks.js'
 import { assertRowLocksClient } from '../extension/row-locks-client.js'
 import { digestOf } from '../idempotency/once.js'
 import { runUntilKnown } from '../idempotency/run-until-known.js'
@@ -175,4 +176,4 @@ function toResult({ id, walletId, createdAt, couponId, ...row }: MovementRow, { 
 
 const userOf = ({ movement }: Request) => movement.userId
 
-const isConflict = (error: unknown) => error instanceof IdempotencyConflictError
+const isConflict = (error: unknown) => isInstance(error, IdempotencyConflictError)

@@ -1,4 +1,5 @@
 import { IdempotencyConflictError } from '../core/errors.js'
+import { isInstance } from '../core/option-checks.js'
 import { assertRowLocksClient, type RowLocksClient } from '../extension/row-locks-client.js'
 import { digestOf, once, type OnceOptions } from '../idempotency/once.js'
 import { runUntilKnown } from '../idempotency/run-until-known.js'
@@ -81,6 +82,6 @@ function joins(db: RowLocksClient): boolean {
 }
 
 /** A refusal is an answer: the first run left nothing. */
-const isRefusal = (error: unknown) => error instanceof RepositoryError || isConflict(error)
+const isRefusal = (error: unknown) => isInstance(error, RepositoryError) || isConflict(error)
 
-const isConflict = (error: unknown) => error instanceof IdempotencyConflictError
+const isConflict = (error: unknown) => isInstance(error, IdempotencyConflictError)

@@ -11,6 +11,7 @@ import {
   SerializationError,
   TransactionExpiredError,
 } from '../core/errors.js'
+import { isInstance, propertyOf } from '../core/option-checks.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
 import { rememberTransactionState } from './open-transactions.js'
 import type { RawQueryClient } from './transaction-client.js'
@@ -150,7 +151,7 @@ export class TransactionAttempt {
     this.#endedEarly = { reason }
     this.#controller.abort(reason)
     if (this.#state) {
-      this.#state.closedBy = reason instanceof Error ? reason : new Error('The transaction was aborted.', { cause: reason })
+      this.#state.closedBy = isInstance(reason, Error) ? reason : new Error('The transaction was aborted.', { cause: reason })
       this.#state.cancelling = this.#cancelStatement(this.#state)
     }
   }
@@ -196,11 +197,11 @@ export class TransactionAttempt {
 
   #explain(error: unknown): unknown {
     if (this.#state?.committedByCall) return alreadyCommitted(this.#failure?.error ?? this.#endedEarly?.reason ?? error)
-    if (error instanceof AmbiguousCommitError) return error
+    if (isInstance(error, AmbiguousCommitError)) return error
     if (this.#state?.commitError !== undefined) return this.#state.commitError
     if (this.#failure) return this.#explainFailure(this.#failure.error)
     if (this.#endedEarly) return this.#endedEarly.reason
-    if (!this.#entered && (error as { code?: unknown } | null)?.code === TRANSACTION_API_ERROR) return this.#poolTimeout(error)
+    if (!this.#entered && propertyOf(error, 'code') === TRANSACTION_API_ERROR) return this.#poolTimeout(error)
     return this.#classify(error)
   }
 

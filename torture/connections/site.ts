@@ -12,6 +12,7 @@ import { startEmbeddedServer } from '../../src/harness/embedded-server.js'
 import { applyMigrations } from '../../src/harness/migrations.js'
 import { findLeft } from '../find-left.js'
 import { Journal, readJournals } from '../journal.js'
+import { show } from '../show.js'
 import { openWallets, verifyLedger } from '../verify-ledger.js'
 import { Findings } from './findings.js'
 
@@ -69,7 +70,7 @@ export async function openSite({ users, settings = {} }: SiteOptions): Promise<S
   const findings = new Findings()
   const pools: Pool[] = []
   const clients: Client[] = []
-  const onRejection = (reason: unknown) => findings.add('left', `nobody handled ${String(reason)}`)
+  const onRejection = (reason: unknown) => findings.add('left', `nobody handled ${show(reason)}`)
   process.on('unhandledRejection', onRejection)
 
   const endClients = async () => {

@@ -207,13 +207,7 @@ type Start = (scene: Scene) => Promise<Stoppable>
 const HOLDERS: readonly Start[] = [startLeaseHolder, startJobHolder, ...(redisUrl === undefined ? [] : [startRedisHolder])]
 
 /** Each kind of holder is stopped again and again, all kinds at once, until there were as many faults as planned. */
-async function run(plan: Plan, starts: readonly Start[] = HOLDERS, guarded = true): Promise<Outcome> {
-  await using arena = await openArena()
-  await arena.sql`
-    CREATE TABLE effect (
-      key text PRIMARY KEY, tokens bigint[] NOT NULL DEFAULT '{}', token bigint NOT NULL DEFAULT 0, written bigint[] NOT NULL DEFAULT '{}')`
-  const findings = new Findings()
-  const scene: Scene = { arena, prisma: arena.client(2 * BATCH).prisma, findings, guarded }
+async function stopAll(scene: Scene, starts: readonly Start[], plan: Plan): Promise<number> {
   await using holders = await startAll(starts.map((start) => start(scene)))
   let started = 0
   let done = 0
@@ -228,7 +222,17 @@ async function run(plan: Plan, starts: readonly Start[] = HOLDERS, guarded = tru
       }
     }),
   )
-  await holders[Symbol.asyncDispose]()
+  return done
+}
+
+async function run(plan: Plan, starts: readonly Start[] = HOLDERS, guarded = true): Promise<Outcome> {
+  await using arena = await openArena()
+  await arena.sql`
+    CREATE TABLE effect (
+      key text PRIMARY KEY, tokens bigint[] NOT NULL DEFAULT '{}', token bigint NOT NULL DEFAULT 0, written bigint[] NOT NULL DEFAULT '{}')`
+  const findings = new Findings()
+  const scene: Scene = { arena, prisma: arena.client(2 * BATCH).prisma, findings, guarded }
+  const done = await stopAll(scene, starts, plan)
   await arena.findLeft(findings)
   const notes = [redisUrl === undefined ? 'without Redis: REDIS_URL is not set' : 'leases, jobs and Redis', ...findings.samples]
   return { ...findings.tally, faults: done, operations: 2 * done, notes }

@@ -23,39 +23,29 @@ function assertComplete(): void {
 }
 
 async function callAll(targets: Readonly<Record<string, Target>>, plan: Plan): Promise<Required<Pick<Outcome, 'notes'>> & Outcome> {
-  const rejections: unknown[] = []
-  const onRejection = (reason: unknown) => void rejections.push(reason)
-  process.on('unhandledRejection', onRejection)
-  try {
-    using statements = new SentStatements()
-    await using world = await createWorld()
-    const sum = { faults: 0, operations: 0, untyped: 0, stuck: 0, left: 0 }
-    const found: string[] = []
-    let reached = 0
-    for (const [name, target] of Object.entries(targets)) {
-      if (plan.signal.aborted) break
-      const calls = Math.ceil(plan.size * (target.share ?? 1))
-      const seed = Math.floor(plan.random() * 2 ** 31)
-      const started = performance.now()
-      const result = await runTarget(target, { world, statements, calls, seed, signal: plan.signal })
-      plan.progress(`${name}: ${result.calls} calls, ${result.reached} to the database, ${Math.round(performance.now() - started)} ms`)
-      sum.faults += result.calls
-      sum.operations += result.calls
-      reached += result.reached
-      for (const kind of ['untyped', 'stuck', 'left'] as const) {
-        sum[kind] += result[kind].length
-        found.push(...result[kind].slice(0, 3).map((what) => `${kind}: ${name} with ${what}`))
-      }
+  using statements = new SentStatements()
+  await using world = await createWorld()
+  const sum = { faults: 0, operations: 0, untyped: 0, stuck: 0, left: 0 }
+  const found: string[] = []
+  let reached = 0
+  for (const [name, target] of Object.entries(targets)) {
+    if (plan.signal.aborted) break
+    const calls = Math.ceil(plan.size * (target.share ?? 1))
+    const seed = Math.floor(plan.random() * 2 ** 31)
+    const started = performance.now()
+    const result = await runTarget(target, { world, statements, calls, seed, signal: plan.signal })
+    plan.progress(`${name}: ${result.calls} calls, ${result.reached} to the database, ${Math.round(performance.now() - started)} ms`)
+    sum.faults += result.calls
+    sum.operations += result.calls
+    reached += result.reached
+    for (const kind of ['untyped', 'stuck', 'left'] as const) {
+      sum[kind] += result[kind].length
+      found.push(...result[kind].slice(0, 3).map((what) => `${kind}: ${name} with ${what}`))
     }
-    // Node tells of a rejection when the microtasks of its turn are done.
-    await new Promise(setImmediate)
-    found.push(...statements.injected.slice(0, NOTES_SHOWN).map((text) => `in SQL: ${text}`))
-    found.push(...rejections.slice(0, NOTES_SHOWN).map((reason) => `nobody handled ${String(reason)}`))
-    const note = `${Object.keys(targets).length} functions; ${reached} of ${sum.operations} calls came to the database, with ${statements.sent} statements`
-    return { ...sum, wrong: statements.injected.length, left: sum.left + rejections.length, notes: [note, ...found] }
-  } finally {
-    process.off('unhandledRejection', onRejection)
   }
+  found.push(...statements.injected.slice(0, NOTES_SHOWN).map((text) => `in SQL: ${text}`))
+  const note = `${Object.keys(targets).length} functions; ${reached} of ${sum.operations} calls came to the database, with ${statements.sent} statements`
+  return { ...sum, wrong: statements.injected.length, notes: [note, ...found] }
 }
 
 async function run(plan: Plan): Promise<Outcome> {

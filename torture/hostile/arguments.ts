@@ -4,6 +4,8 @@ import { newThrown, type Thrown } from './thrown.js'
 import { endlessCallback, hostileCallback, hostileKey, hostileValue, type HostileValue, isTooLongForPrisma } from './values.js'
 import type { World } from './world.js'
 
+type Fields = Extract<Place, { kind: 'fields' }>
+
 /** How one call differs from a right one. */
 export interface Twist {
   /** Which of the places, counted through; what of it. */
@@ -39,39 +41,44 @@ export function makeCall({ places }: Target, world: World, twists: readonly Twis
   const notes: string[] = []
   let isForeign = false
 
-  const build = (place: Place, path: readonly string[]): unknown => {
+  // Prisma copies all that is in its arguments, before it asks rowlock.
+  const build = (place: Place, path: readonly string[], copied: boolean): unknown => {
     const one = [...chosen].find(([slot]) => slot === path.join('.'))?.[1]
-    if (one && place.kind !== 'fields') {
-      if (place.kind === 'foreign') isForeign = true
-      return place.kind === 'value' && place.raw ? noText(one) : hostile(place, one, path)
+    if (place.kind === 'fields') {
+      const inside = copied || place.foreign === true
+      return one ? twistObject(place, one, path, inside) : buildFields(place, path, inside)
     }
-    if (place.kind !== 'fields') return place.valid(world)
-    return one ? twistObject(place, one, path) : buildFields(place, path)
+    if (!one) return place.valid(world)
+    return place.kind === 'value' && place.raw ? noText(one) : hostile(place, one, path, copied || place.kind === 'foreign')
   }
-  const hostile = (place: Place, { value, callback, how }: Twist, path: readonly string[]): unknown => {
+  const make = (given: HostileValue, copied: boolean): unknown => {
+    if (copied) isForeign = true
+    return copied && isTooLongForPrisma(given) ? [] : given.make(thrown)
+  }
+  const hostile = (place: Place, { value, callback, how }: Twist, path: readonly string[], copied: boolean): unknown => {
     // What cannot be called at all throws by itself, as the caller's own.
     const isCallback = place.kind === 'callback' && (how < 60 || value.what === 'a revoked proxy of a function')
     const given = isCallback ? (place.endless && how < 10 ? endlessCallback : callback) : value
     notes.push(`${path.join('.')}: ${given.what}`)
-    return (place.kind === 'foreign' || isForeign) && isTooLongForPrisma(given) ? [] : given.make(thrown)
+    return make(given, copied)
   }
   const noText = ({ value }: Twist): unknown => {
     const given = value.make(thrown)
     return typeof given === 'string' ? 1 : given
   }
-  const buildFields = (place: Extract<Place, { kind: 'fields' }>, path: readonly string[]): Record<string, unknown> =>
+  const buildFields = (place: Fields, path: readonly string[], copied: boolean): Record<string, unknown> =>
     Object.fromEntries(
       Object.entries(place.fields)
-        .map(([name, field]) => [name, build(field, [...path, name])] as const)
+        .map(([name, field]) => [name, build(field, [...path, name], copied)] as const)
         .filter(([name, built]) => built !== undefined || chosen.has([...path, name].join('.'))),
     )
-  const twistObject = (place: Extract<Place, { kind: 'fields' }>, one: Twist, path: readonly string[]): unknown => {
-    if (place.foreign) isForeign = true
-    if (one.how < 40) return hostile(place, one, path)
-    const built = buildFields(place, path)
+  const twistObject = (place: Fields, one: Twist, path: readonly string[], copied: boolean): unknown => {
+    if (copied) isForeign = true
+    if (one.how < 40) return hostile(place, one, path, copied)
+    const built = buildFields(place, path, copied)
     if (one.how < 70) {
       notes.push(`${path.join('.')}: the key ${JSON.stringify(one.key.slice(0, 40))}`)
-      return Object.defineProperty(built, one.key, { value: one.value.make(thrown), enumerable: true, configurable: true })
+      return Object.defineProperty(built, one.key, { value: make(one.value, copied), enumerable: true, configurable: true })
     }
     const names = Object.keys(built)
     const name = names[one.at % Math.max(1, names.length)] ?? 'x'
@@ -89,7 +96,7 @@ export function makeCall({ places }: Target, world: World, twists: readonly Twis
     })
   }
 
-  const args = places.map((place, index) => build(place, [String(index)]))
+  const args = places.map((place, index) => build(place, [String(index)], false))
   return { args, what: notes.join('; ') || 'as it should be', thrown, foreign: isForeign }
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findLeft } from '../find-left.js'
+import { takeRejections } from '../watch-process.js'
 import { type HostileCall, makeCall, type Twist, twist } from './arguments.js'
 import type { SentStatements } from './sent-statements.js'
 import type { Arguments, Target } from './target.js'
@@ -55,7 +56,8 @@ export async function runTarget(target: Target, { world, statements, calls, seed
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
   const { notes } = await look(world)
-  return { calls: made, reached, untyped, stuck, left: notes.length === 0 ? [] : await blame(target, world, twists, notes) }
+  const left = [...(await takeRejections()), ...(notes.length === 0 ? [] : await blame(target, world, twists, notes))]
+  return { calls: made, reached, untyped, stuck, left }
 }
 
 type End = { readonly kind: 'returned' | 'stuck' } | { readonly kind: 'threw'; readonly error: unknown }

@@ -46,9 +46,10 @@ const HOLES = value('an array of four billion holes', () => new Array(2 ** 32 - 
 const OBJECTS: readonly HostileValue[] = [
   ...(['get', 'ownKeys', 'has', 'getPrototypeOf', 'getOwnPropertyDescriptor'] as const).map((trap) => throwing(trap)),
   ...(['get', 'ownKeys'] as const).map((trap) => throwing(trap, [])),
-  value('a proxy that is everything', () => {
+  value('a proxy that is everything', (thrown) => {
     const everything: object = new Proxy(() => undefined, {
-      get: (_, name) => (name === 'then' ? undefined : everything),
+      // No number and no text: that would be the caller's own to say.
+      get: (_, name) => (name === 'then' ? undefined : name === Symbol.toPrimitive ? () => look(thrown) : everything),
       apply: () => everything,
     })
     return everything
@@ -127,7 +128,8 @@ export const hostileValue: fc.Arbitrary<HostileValue> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc
-      .anything({ withBigInt: true, withDate: true, withNullPrototype: true, withSparseArray: true, withTypedArray: true, maxDepth: 2 })
+      // Sparse arrays are above: those of fast-check may have two billion holes, each of which Prisma copies.
+      .anything({ withBigInt: true, withDate: true, withNullPrototype: true, withTypedArray: true, maxDepth: 2 })
       .map((one) => value('anything', () => one)),
   },
 )

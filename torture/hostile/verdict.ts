@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { isRowLockError } from 'rowlock'
+import { show } from '../show.js'
 import type { HostileCall } from './arguments.js'
 import type { Target } from './target.js'
 
@@ -19,6 +20,8 @@ export function judgeError(error: unknown, call: HostileCall, { throws = [] }: T
 function judgeOwn(error: Error, { thrown }: HostileCall): string | undefined {
   const looked = thrown.byLooking.length
   if (error.message.length > LONGEST_MESSAGE) return `a message of ${error.message.length} characters`
+  // Node cannot show a revoked proxy that a callback of the caller's has thrown and that is the cause.
+  if (thrown.byCallbacks.some((one) => Object.is(one, error.cause))) return undefined
   if (inspect(error).length > 1_000_000) return 'an error that takes a megabyte to show'
   return thrown.byLooking.length === looked ? undefined : 'an error that looks at what was given when it is shown'
 }
@@ -56,13 +59,5 @@ function signalsOf(arg: unknown): AbortSignal[] {
     return signal instanceof AbortSignal && typeof signal.aborted === 'boolean' ? [signal] : []
   } catch {
     return []
-  }
-}
-
-export function show(error: unknown): string {
-  try {
-    return error instanceof Error ? (error.stack ?? error.message).slice(0, 600) : `${typeof error} ${inspect(error).slice(0, 200)}`
-  } catch {
-    return 'something that cannot be shown'
   }
 }

@@ -141,3 +141,19 @@ test('withLock locks the row that was checked, also when a getter would name ano
     expect(await prisma.company.withLock({ where }, async (company) => company.id)).toBe(id)
   }
 })
+
+test('withLock refuses a lock that is none before it takes a connection', async () => {
+  const { prisma: other, pool } = createClient(database)
+  const tooMany = new Array(2 ** 32 - 1) as never
+  for (const lock of ['forUpdates' as never, tooMany, { strength: 'forUpdate', nowait: true, timeout: 5 } as never]) {
+    await expectRejection(
+      other.company.withLock({ where: { id } }, async () => undefined, { lock }),
+      InvalidOptionError,
+    )
+    await expectRejection(
+      other.company.withLock({ where: { id }, lock }, async () => undefined),
+      InvalidOptionError,
+    )
+  }
+  expect(pool.totalCount).toBe(0)
+})

@@ -251,3 +251,14 @@ test('good options are taken: the generators above do not refuse everything', as
   )
   await expect(prisma.$transactionWithRetry(async () => Promise.resolve(), { timeout: 0 })).rejects.toBeInstanceOf(InvalidOptionError)
 })
+
+test('what throws when it is looked at is handed on as it was thrown', async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const thrown = await prisma
+    .$transactionWithRetry(async () => {
+      throw proxy
+    })
+    .catch((error: unknown) => ({ error }))
+  expect(Object.is((thrown as { error: unknown }).error, proxy)).toBe(true)
+})

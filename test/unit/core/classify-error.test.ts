@@ -134,3 +134,15 @@ test('only the codes that end a session do so', () => {
   expect(['08000', '08006', '57P01', '57P05', '25P03', '25P04'].map(endsConnection)).not.toContain(false)
   expect(['57014', '25P02', '40001', '40P01', '55P03', '23505'].map(endsConnection)).not.toContain(true)
 })
+
+test('whatever is thrown, also what throws when it is looked at, is no error of the database', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const refuse = () => {
+    throw new Error('looked at')
+  }
+  for (const thrown of [proxy, new Proxy({}, { get: refuse, has: refuse, getPrototypeOf: refuse }), null, undefined, Symbol('thrown')]) {
+    expect(classifyError(thrown)).toBeUndefined()
+    expect(errorSqlState(thrown)).toBeUndefined()
+  }
+})

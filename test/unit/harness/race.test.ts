@@ -285,6 +285,13 @@ test('race ends with the error that onProgress throws', async () => {
   expect(started).toBe(0)
 })
 
+test('race ends with the error that an asynchronous onProgress rejects with', async () => {
+  const onProgress = async (): Promise<void> => {
+    throw new Refused('from the callback')
+  }
+  await expect(race({ requests: 5, concurrency: 1, run: () => 1, onProgress })).rejects.toThrow('from the callback')
+})
+
 test('an option error names the argument, what was given and what is allowed', async () => {
   const failure = await race({ requests: 3, concurrency: 4, run: () => 1 }).catch((error: unknown) => error)
   expect(failure).toBeInstanceOf(InvalidOptionError)
