@@ -57,9 +57,7 @@ function check(node: ts.Node, expected: string, line: number): Insertion[] {
   const { expression } = node as ts.ExpressionStatement
   const error = /^throws (\w+)$/.exec(expected)?.[1]
   const [before, after] =
-    error === undefined
-      ? [`${CHECK}(${line}, (`, `), (${expected}))`]
-      : [`await ${CHECK_THROWS}(${line}, async () => (`, `), '${error}')`]
+    error === undefined ? [`${CHECK}(${line}, (`, `), (${expected}))`] : [`await ${CHECK_THROWS}(${line}, async () => (`, `), '${error}')`]
   return [
     { at: expression.getStart(), text: before },
     { at: expression.end, text: after },
@@ -73,7 +71,7 @@ function importAsCall(node: ts.ImportDeclaration): Insertion[] {
   if (defaultName !== undefined) fields.push(`default: ${defaultName.text}`)
   const call = `const { ${fields.join(', ')} } = await load(${node.moduleSpecifier.getText()});`
   return [
-    { at: node.getStart(), text: node.importClause?.isTypeOnly ? '/*' : `${call} /*` },
+    { at: node.getStart(), text: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? '/*' : `${call} /*` },
     { at: node.end, text: '*/' },
   ]
 }

@@ -31,7 +31,7 @@ export function openWorld(database: TestDatabase, prisma: TestClient): OpenWorld
   class PrismaClient extends generated.PrismaClient {
     constructor(options: ConstructorParameters<typeof generated.PrismaClient>[0]) {
       super(options)
-      clients.push(this as generated.PrismaClient)
+      clients.push(this)
     }
   }
   class Pool extends pg.Pool {
@@ -87,7 +87,7 @@ export function openWorld(database: TestDatabase, prisma: TestClient): OpenWorld
 
 /**
  * What every snippet starts from, as `docs/guide/README.md` tells its readers: three users with 100.00 each, one
- * company, one event with free seats, and three jobs.
+ * company, two events, one of them with free seats, and three jobs.
  */
 export async function seedSnippets(sql: postgres.Sql): Promise<void> {
   const tables = await sql<{ name: string }[]>`
@@ -98,7 +98,7 @@ export async function seedSnippets(sql: postgres.Sql): Promise<void> {
     INSERT INTO "Wallet" ("userId", balance) VALUES (1, 100), (2, 100), (3, 100);
     INSERT INTO "WalletEntry" ("walletId", kind, amount, balance) SELECT id, 'CREDIT', 100, 100 FROM "Wallet";
     INSERT INTO "Company" (name, count) VALUES ('Acme', 5);
-    INSERT INTO "Event" (name, remaining) VALUES ('Concert', 15);
+    INSERT INTO "Event" (id, name, remaining) VALUES (1, 'Concert', 15), (7, 'Lecture', 100);
     INSERT INTO "Ticket" ("eventId", seat) SELECT 1, seat FROM generate_series(1, 5) AS seat;
     INSERT INTO "Job" (queue, payload) SELECT 'mail', jsonb_build_object('to', name) FROM "User";
   `)

@@ -11,7 +11,7 @@ export interface Snippet {
   /** Of the snippet's first line, from 1. */
   readonly line: number
   readonly code: string
-  /** What stands behind the language: ```ts run for a snippet that is also run. */
+  /** What stands behind the language: `no-run` for a snippet that is compiled and not run. */
   readonly info: string
   /** Imports of earlier snippets of the same text. */
   readonly inherited?: readonly string[]
