@@ -11,6 +11,8 @@ export interface Snippet {
   /** Of the snippet's first line, from 1. */
   readonly line: number
   readonly code: string
+  /** What stands behind the language: `no-run` for a snippet that is compiled and not run. */
+  readonly info: string
   /** Imports of earlier snippets of the same text. */
   readonly inherited?: readonly string[]
 }
@@ -50,11 +52,14 @@ export function docstringSnippets(file: string, text: string): Snippet[] {
 }
 
 function fencedBlocks(file: string, text: string, firstLine: number): Snippet[] {
-  return [...text.matchAll(/^([ \t]*)```(?:ts|typescript)\b[^\n]*\n([\s\S]*?)^\1```/gm)].map(({ 0: block, 2: code = '', index }) => ({
-    file,
-    line: firstLine + text.slice(0, index + block.indexOf('\n')).split('\n').length,
-    code,
-  }))
+  return [...text.matchAll(/^([ \t]*)```(?:ts|typescript)\b([^\n]*)\n([\s\S]*?)^\1```/gm)].map(
+    ({ 0: block, 2: info = '', 3: code = '', index }) => ({
+      file,
+      line: firstLine + text.slice(0, index + block.indexOf('\n')).split('\n').length,
+      code,
+      info: info.trim(),
+    }),
+  )
 }
 
 function exampleValues(file: string, text: string, firstLine: number): Snippet[] {
@@ -62,6 +67,7 @@ function exampleValues(file: string, text: string, firstLine: number): Snippet[]
     file,
     line: firstLine + text.slice(0, index).split('\n').length - 1,
     code: `void (${value})`,
+    info: '',
   }))
 }
 
