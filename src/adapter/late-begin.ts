@@ -1,3 +1,4 @@
+import { andSetLabel } from '../sql/transaction-label.js'
 import type { SqlDriverAdapter, Transaction } from './driver-adapter.js'
 import { canPipe, type PgClient, poolOf, type QueryConfig } from './pg-driver.js'
 import { type CommitReport, type Companions, sendPiped, type StatementsBefore } from './piped-query.js'
@@ -8,6 +9,7 @@ type IsolationLevel = Parameters<SqlDriverAdapter['startTransaction']>[0]
 export interface TransactionLimits {
   /** How long each statement may wait for a lock, in milliseconds. */
   readonly lockTimeout: number
+  readonly label: string | undefined
   /** Told the number of the backend that runs the transaction; of a pooler's, the driver knows the pooler's only. */
   readonly onPid: (pid: number) => void
 }
@@ -140,8 +142,8 @@ class LateBeginClient {
   }
 
   async #begin(config: QueryConfig, commit: CommitReport | undefined): Promise<unknown> {
-    const { lockTimeout, onPid } = this.#limits
-    const limits = `SELECT pg_backend_pid(), set_config('lock_timeout', '${lockTimeout}ms', true)`
+    const { lockTimeout, label, onPid } = this.#limits
+    const limits = `SELECT pg_backend_pid(), set_config('lock_timeout', '${lockTimeout}ms', true)${andSetLabel(label)}`
     const before: StatementsBefore = { texts: [...this.#keptBack, limits], onRow: ([pid]) => onPid(Number(pid)), hasBegun: false }
     try {
       return await this.#send(config, { before, commit })

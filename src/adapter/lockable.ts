@@ -142,7 +142,8 @@ class LockableAdapter implements SqlDriverAdapter {
     const state = new TransactionState(this.#side)
     const opening = findTransactionOpening()
     if (!opening) return new LockableTransaction(await explained(this.#inner.startTransaction(...args)), state, this.#repeated)
-    const limits = { lockTimeout: opening.lockTimeout, onPid: (pid: number) => (state.pid = pid) }
+    const { lockTimeout, label } = opening
+    const limits = { lockTimeout, label, onPid: (pid: number) => (state.pid = pid) }
     const { transaction, limited, sendWithCommit } = await explained(startTransaction(this.#inner, args[0], limits))
     state.sendWithCommit = sendWithCommit
     if (limited) opening.state = state

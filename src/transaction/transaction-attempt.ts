@@ -12,6 +12,7 @@ import {
   TransactionExpiredError,
 } from '../core/errors.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
+import { andSetLabel } from '../sql/transaction-label.js'
 import { rememberTransactionState } from './open-transactions.js'
 import type { RawQueryClient } from './transaction-client.js'
 import type { TransactionSettings } from './transaction-options.js'
@@ -49,7 +50,8 @@ export class TransactionAttempt {
 
   constructor(settings: TransactionSettings) {
     this.#settings = settings
-    this.#opening = { lockTimeout: settings.lockTimeout, state: undefined, over: false }
+    const { lockTimeout, label } = settings
+    this.#opening = { lockTimeout, label, state: undefined, over: false }
   }
 
   /** Aborted when the transaction is to end early; `fn` gets it. */
@@ -116,12 +118,13 @@ export class TransactionAttempt {
 
   /** Of a transaction that the adapter could not begin with its limits. */
   async #takeHold(tx: RawQueryClient): Promise<TransactionState> {
+    const { lockTimeout, label } = this.#settings
     const requested = requestTransactionState()
     let pid: number
     try {
       const [row] = await tx.$queryRawUnsafe<[{ pid: number }]>(
-        `${requested.comment}SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1, true)`,
-        `${this.#settings.lockTimeout}ms`,
+        `${requested.comment}SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1, true)${andSetLabel(label)}`,
+        `${lockTimeout}ms`,
       )
       pid = row.pid
     } finally {

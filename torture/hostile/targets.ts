@@ -26,6 +26,7 @@ const TRANSACTION = { timeout: 40, maxWait: 5_000, retry: false }
 const user = value((world: World) => world.user())
 const key = value((world: World) => `key ${world.next()}`)
 const transactionOptions: Record<string, Place> = {
+  label: value('hostile input'),
   isolationLevel: value('ReadCommitted'),
   maxWait: value(5_000),
   timeout: value(40),
