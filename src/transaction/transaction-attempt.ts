@@ -59,6 +59,11 @@ export class TransactionAttempt {
     return this.#controller.signal
   }
 
+  /** What PostgreSQL said of the deadlock that the attempt ended in, where it is known. */
+  get deadlockDetail(): string | undefined {
+    return this.#state?.deadlockDetail
+  }
+
   get prismaOptions() {
     const { isolationLevel, maxWait, timeout } = this.#settings
     return { maxWait, timeout: Math.min(timeout + BACKSTOP, MAX_TIMEOUT), ...(isolationLevel && { isolationLevel }) }

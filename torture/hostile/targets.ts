@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { AssertionError } from 'node:assert'
-import { advisoryLockKey, coalesce, directQuery, isRowLockError, lockable, lockInOrder, rowLocks } from 'rowlock'
+import { advisoryLockKey, coalesce, directQuery, isRowLockError, lockable, lockInOrder, lockTree, rowLocks } from 'rowlock'
 import {
   advisoryLocker,
   claim,
@@ -141,6 +141,7 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
     },
   },
   isRowLockError: plain(isRowLockError, [value(undefined)]),
+  lockTree: plain(lockTree, [client]),
 
   // rowlock/repositories
   signIn: plain(repositories.signIn, [
