@@ -1,10 +1,13 @@
 import { propertyOf } from '../core/option-checks.js'
 import type { SqlQuery, SqlResultSet } from './driver-adapter.js'
+import type { SideConnection } from './side-connection.js'
 
 /** The way past Prisma's query engine: the driver adapter that a client is connected through. */
 export interface DirectRoute {
   /** Sends one statement outside any transaction, prepared where the driver can. */
   send(query: SqlQuery): Promise<SqlResultSet>
+  /** The connection beside the pool, where the adapter tells how to make one. */
+  readonly side?: SideConnection | undefined
 }
 
 // A symbol of the registry: the client's factory may come from another copy of this package.

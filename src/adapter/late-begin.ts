@@ -1,5 +1,6 @@
+import { andSetLabel } from '../sql/transaction-label.js'
 import type { SqlDriverAdapter, Transaction } from './driver-adapter.js'
-import { canPipe, type PgClient, poolOf, type QueryConfig } from './pg-driver.js'
+import { canPipe, type PgClient, type PgError, poolOf, type QueryConfig } from './pg-driver.js'
 import { type CommitReport, type Companions, sendPiped, type StatementsBefore } from './piped-query.js'
 
 type IsolationLevel = Parameters<SqlDriverAdapter['startTransaction']>[0]
@@ -8,8 +9,11 @@ type IsolationLevel = Parameters<SqlDriverAdapter['startTransaction']>[0]
 export interface TransactionLimits {
   /** How long each statement may wait for a lock, in milliseconds. */
   readonly lockTimeout: number
+  readonly label: string | undefined
   /** Told the number of the backend that runs the transaction; of a pooler's, the driver knows the pooler's only. */
   readonly onPid: (pid: number) => void
+  /** Told what PostgreSQL refuses, as it says so: the adapter passes on less. */
+  readonly onRefusal: (error: PgError) => void
 }
 
 const NO_ROWS = { fields: [], rows: [], rowCount: 0 }
@@ -94,7 +98,8 @@ class LateBeginClient {
     try {
       return await answer
     } catch (error) {
-      if (!isAnswer(error)) this.#unanswered ??= error
+      if (isAnswer(error)) this.#limits.onRefusal(error)
+      else this.#unanswered ??= error
       throw error
     }
   }
@@ -140,8 +145,8 @@ class LateBeginClient {
   }
 
   async #begin(config: QueryConfig, commit: CommitReport | undefined): Promise<unknown> {
-    const { lockTimeout, onPid } = this.#limits
-    const limits = `SELECT pg_backend_pid(), set_config('lock_timeout', '${lockTimeout}ms', true)`
+    const { lockTimeout, label, onPid } = this.#limits
+    const limits = `SELECT pg_backend_pid(), set_config('lock_timeout', '${lockTimeout}ms', true)${andSetLabel(label)}`
     const before: StatementsBefore = { texts: [...this.#keptBack, limits], onRow: ([pid]) => onPid(Number(pid)), hasBegun: false }
     try {
       return await this.#send(config, { before, commit })
@@ -172,6 +177,6 @@ class LateBeginClient {
 const endsTransaction = ({ text }: QueryConfig) => text === 'COMMIT' || text === 'ROLLBACK'
 
 /** PostgreSQL's own errors have a severity, in whatever language. */
-const isAnswer = (error: unknown) => typeof (error as { severity?: unknown } | null)?.severity === 'string'
+const isAnswer = (error: unknown): error is PgError => typeof (error as { severity?: unknown } | null)?.severity === 'string'
 
 const ignore = () => undefined

@@ -10,6 +10,7 @@ import { setDirectRoute } from './direct-route.js'
 import { assertIsWrite, type LastCall } from './last-call.js'
 import { startTransaction } from './late-begin.js'
 import { findLockRequest, type LockRequest } from './lock-request.js'
+import type { PgError } from './pg-driver.js'
 import { lockersStatement, runLockedStatement } from './locked-statement.js'
 import { nameStatements, prepared } from './prepared-statements.js'
 import { RepeatedStatements } from './repeated-statements.js'
@@ -92,7 +93,7 @@ class LockableFactory implements SqlDriverAdapterFactory {
     if (this.#prepares) nameStatements(inner, repeated)
     const adapter = new LockableAdapter(inner, side, repeated, () => setDirectRoute(this, undefined))
     const direct = withDescribedQueries(inner)
-    setDirectRoute(this, { send: (query) => repeated.send(prepared(query), () => direct.queryRaw(query)) })
+    setDirectRoute(this, { send: (query) => repeated.send(prepared(query), () => direct.queryRaw(query)), side })
     return adapter
   }
 
@@ -142,7 +143,15 @@ class LockableAdapter implements SqlDriverAdapter {
     const state = new TransactionState(this.#side)
     const opening = findTransactionOpening()
     if (!opening) return new LockableTransaction(await explained(this.#inner.startTransaction(...args)), state, this.#repeated)
-    const limits = { lockTimeout: opening.lockTimeout, onPid: (pid: number) => (state.pid = pid) }
+    const { lockTimeout, label } = opening
+    const limits = {
+      lockTimeout,
+      label,
+      onPid: (pid: number) => void (state.pid = pid),
+      onRefusal: ({ code, detail }: PgError) => {
+        if (code === SQL_STATE.deadlockDetected) state.deadlockDetail = detail
+      },
+    }
     const { transaction, limited, sendWithCommit } = await explained(startTransaction(this.#inner, args[0], limits))
     state.sendWithCommit = sendWithCommit
     if (limited) opening.state = state

@@ -22,6 +22,12 @@ export interface PgQuery {
   handleDataRow(message: DataRow): void
   handleError(error: unknown, connection: PgConnection): void
 }
+/** An error of the server, as `pg` has it. */
+export interface PgError {
+  readonly severity: string
+  readonly code?: string
+  readonly detail?: string
+}
 interface CommandComplete {
   /** The command tag: `INSERT 0 1`, `COMMIT` … */
   readonly text?: string

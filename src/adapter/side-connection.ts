@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseIntoClientConfig } from 'pg-connection-string'
 import postgres from 'postgres'
 import type { LockBlocker } from '../core/errors.js'
+import { readWithoutWaiting } from './read-without-waiting.js'
 
 /** How to reach the server beside the pool: a URL, or the options of `pg`. */
 export type ConnectionConfig = string | Readonly<Record<string, unknown>>
@@ -49,6 +50,11 @@ export class SideConnection {
   /** Who holds the advisory lock `key`, of this database; like {@link findBlockers} one search at a time. */
   findAdvisoryLockHolders(key: bigint): Promise<LockBlocker[] | undefined> {
     return this.#search(async () => [...(await withinSearchTime(this.#open(), (sql) => advisoryLockHolders(sql, key)))])
+  }
+
+  /** Runs a query that reads who waits for whom, and waits for nobody itself. */
+  read<Row extends object>(query: string): Promise<readonly Row[]> {
+    return this.#run(() => readWithoutWaiting<Row>(this.#open(), query))
   }
 
   async close(): Promise<void> {

@@ -8,6 +8,8 @@ import type { TransactionState } from './transaction-state.js'
 export interface TransactionOpening {
   /** How long each statement may wait for a lock, in milliseconds. */
   readonly lockTimeout: number
+  /** What its session is to show while it runs. */
+  readonly label: string | undefined
   /** Set by the adapter that has taken this over: the transaction has its limits, and this is its state. */
   state: TransactionState | undefined
   /** Set when it is too late to take it over. */

@@ -27,6 +27,8 @@ export class TransactionState {
   pid: number | undefined
   /** The error of the statement that aborted the transaction, unless a savepoint undid it. */
   abortedBy: unknown
+  /** What PostgreSQL said of the deadlock that it ended by aborting this transaction, where the driver tells. */
+  deadlockDetail: string | undefined
   /** Set when a prepared statement failed because of what has changed since it was prepared. */
   failedByName = false
   commit: 'not sent' | 'sent' | 'done' = 'not sent'

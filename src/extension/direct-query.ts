@@ -3,6 +3,7 @@ import type { SqlQuery } from '../adapter/driver-adapter.js'
 import { classifyError, type ErrorContext } from '../core/classify-error.js'
 import { isArray, readable } from '../core/option-checks.js'
 import { InvalidOptionError, LockNotSupportedError } from '../core/errors.js'
+import { recordDeadlock } from '../transaction/deadlock-history.js'
 import { isTransactionClient } from '../transaction/transaction-client.js'
 import { decodeRows } from './decode-rows.js'
 
@@ -50,7 +51,12 @@ export async function directQuery<Row = Record<string, unknown>>(prisma: object,
       'The client has no direct way to its adapter; make it with `new PrismaClient({ adapter: lockable(adapter) })`.',
     )
   }
-  return send<Row>(route, query, { subject: 'the direct query' })
+  try {
+    return await send<Row>(route, query, { subject: 'the direct query' })
+  } catch (error) {
+    recordDeadlock(prisma, error)
+    throw error
+  }
 }
 
 /** As {@link directQuery}, for who has found the way already and knows what the statement is about. */

@@ -2,6 +2,7 @@ import type { TransactionState } from '../adapter/transaction-state.js'
 import { propertyOf } from '../core/option-checks.js'
 import { LockNotSupportedError } from '../core/errors.js'
 import { classifyError } from '../core/classify-error.js'
+import { recordDeadlock } from '../transaction/deadlock-history.js'
 import { findTransactionState } from '../transaction/open-transactions.js'
 import { runTransaction, type TransactionFunction } from '../transaction/run-transaction.js'
 import { isTransactionClient, opensAs, type RawQueryClient, type TransactionalClient } from '../transaction/transaction-client.js'
@@ -59,7 +60,13 @@ function extensionOf(client: Client) {
       async $allOperations(params: QueryHookParams) {
         const { transaction } = params.__internalParams ?? {}
         const state = transaction?.kind === 'itx' ? findTransactionState(transaction.id) : undefined
-        return state ? state.call(() => runQuery(params, models, state)) : runQuery(params, models, undefined)
+        if (state) return state.call(() => runQuery(params, models, state))
+        try {
+          return await runQuery(params, models, undefined)
+        } catch (error) {
+          recordDeadlock(client, error)
+          throw error
+        }
       },
     },
     client: {

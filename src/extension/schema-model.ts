@@ -82,14 +82,28 @@ export function tableOf(client: unknown, model: unknown): SchemaTable | undefine
   const { _runtimeDataModel, _engineConfig } = internalsOf(client)
   const models = _runtimeDataModel?.models
   if (!models || !Object.hasOwn(models, model)) return undefined
-  const { dbName, schema, fields } = models[model]!
-  const columns = fields
-    .filter(({ kind }) => kind !== 'object')
-    .map((field) => [field.name, quoteIdentifier(field.dbName ?? field.name)] as const)
+  const columns = models[model]!.fields.filter(({ kind }) => kind !== 'object').map(
+    (field) => [field.name, quoteIdentifier(field.dbName ?? field.name)] as const,
+  )
   return {
-    name: [schema ?? _engineConfig?.adapter?.options?.schema ?? 'public', dbName ?? model].map(quoteIdentifier).join('.'),
+    name: placeOf(model, models[model]!, _engineConfig).map(quoteIdentifier).join('.'),
     columns: new Map(columns),
   }
+}
+
+/** The model of a table, by the table's names in the database; undefined when the client has none for it. */
+export function modelOfTable(client: unknown, schema: string, table: string): SchemaModel | undefined {
+  const { _runtimeDataModel, _engineConfig } = internalsOf(client)
+  const found = Object.entries(_runtimeDataModel?.models ?? {}).find(([name, model]) => {
+    const [schemaOfModel, tableOfModel] = placeOf(name, model, _engineConfig)
+    return tableOfModel === table && schemaOfModel === schema
+  })
+  return found && readSchemaModels(client).get(found[0])
+}
+
+/** The schema and the name of a model's table. */
+function placeOf(name: string, { dbName, schema }: DataModel, config: ClientInternals['_engineConfig']): readonly [string, string] {
+  return [schema ?? config?.adapter?.options?.schema ?? 'public', dbName ?? name]
 }
 
 /**

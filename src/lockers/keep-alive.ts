@@ -1,6 +1,6 @@
 import { errorSqlState } from '../core/error-sql-state.js'
+import { asDriverError } from '../core/explain-pg-error.js'
 import { SQL_STATE } from '../core/sql-state.js'
-import { asDriverError } from './pg-pool.js'
 
 // In milliseconds.
 const INTERVAL = 1_000

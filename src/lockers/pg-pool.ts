@@ -1,5 +1,5 @@
-import { classifyError, type ErrorContext } from '../core/classify-error.js'
 import { PoolTimeoutError } from '../core/errors.js'
+import { explainPgError } from '../core/explain-pg-error.js'
 import { connectionLimit, type HoldLimits } from './hold-limits.js'
 import type { LockWait } from './lock-wait.js'
 import { untilAborted } from './until-aborted.js'
@@ -62,17 +62,4 @@ export async function takeClient(pool: PgPool, wait: LockWait, limits: HoldLimit
 
 function noConnection({ maxWait }: HoldLimits): PoolTimeoutError {
   return new PoolTimeoutError(`The pool had no connection within maxWait (${maxWait} ms); each lock that is held keeps one.`)
-}
-
-/** The error of rowlock that explains one of `pg`, or the error itself when it has nothing to do with locks or the connection. */
-export function explainPgError(error: unknown, context?: ErrorContext): unknown {
-  return classifyError(asDriverError(error), context) ?? error
-}
-
-/** Gives an error of `pg` the form that it has when it comes from Prisma's driver adapter, which is what is told apart. */
-export function asDriverError(error: unknown): unknown {
-  const { code, severity, message } = (error ?? {}) as { code?: unknown; severity?: unknown; message?: string }
-  // Only PostgreSQL's own errors have a severity.
-  if (severity === undefined) return error
-  return new Error(message, { cause: { kind: 'postgres', code, error } })
 }

@@ -1,4 +1,7 @@
 import type { LockStrength } from '../core/lock-option.js'
+import type { DeadlockRecord } from '../transaction/deadlock-history.js'
+
+export type { DeadlockRecord }
 
 /** Who holds what others wait for, and who waits for whom, at one moment. */
 export interface LockTree {
@@ -15,22 +18,25 @@ export interface LockTree {
 
 /** A session that holds what others wait for, or waits itself. */
 export interface LockSession {
-  /** Of its backend, for `pg_cancel_backend`. */
+  /** Of its backend, for `pg_cancel_backend`; 0 for prepared transactions, which have none. */
   readonly pid: number
   /** The `label` of its transaction, when it has one. */
   readonly label?: string
   /** The `application_name` of its connection, without the label. */
   readonly applicationName: string
   readonly user: string
-  /** PostgreSQL's own word for it, such as `active` or `idle in transaction`. */
+  /** PostgreSQL's own word for it, such as `active` or `idle in transaction`; `<insufficient privilege>` when it may not be seen. */
   readonly state: string
   /** The statement that it runs, or ran last. */
   readonly query: string
-  /** How long ago its transaction began, in milliseconds. */
-  readonly transactionAge: number
+  /** How long ago its transaction began, in milliseconds; undefined when it is in none, or may not be seen. */
+  readonly transactionAge?: number
   /** What it waits for; undefined for a session that waits for no lock. */
   readonly wait?: LockWait
-  /** Those who wait for it, the one who has waited longest first. A session that waits for several is below each of them. */
+  /**
+   * Those who wait for it, the one who has waited longest first. A session that waits for several is below each of them, with
+   * its own waiters below the first. One of a circle stands again, without waiters, below those whom it waits for.
+   */
   readonly waiters: readonly LockSession[]
 }
 
@@ -61,14 +67,3 @@ export type LockTarget =
   | { readonly kind: 'transaction' }
   /** PostgreSQL's `locktype`, such as `extend`. */
   | { readonly kind: 'other'; readonly type: string }
-
-/** A deadlock that PostgreSQL ended by aborting a call of this client. */
-export interface DeadlockRecord {
-  readonly at: Date
-  /** Of the transaction that was aborted. */
-  readonly label?: string
-  readonly model?: string
-  readonly key?: unknown
-  /** What PostgreSQL said about the sessions in the circle, where it said so. */
-  readonly detail?: string
-}

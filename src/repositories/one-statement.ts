@@ -3,6 +3,7 @@ import { driverErrorCause } from '../core/error-sql-state.js'
 import { isRowLockError } from '../core/errors.js'
 import { sendDirectly } from '../extension/direct-query.js'
 import { isWritableDirectly, type SchemaTable, tableOf } from '../extension/schema-model.js'
+import { recordDeadlock } from '../transaction/deadlock-history.js'
 import type { Rows } from './repository-client.js'
 
 /** A table and its columns by their fields, in the names of the database and quoted. */
@@ -47,6 +48,7 @@ export async function runStatement<Row>(db: unknown, template: StatementTemplate
   try {
     return await sendDirectly<Row>(route!, { text, values }, template)
   } catch (error) {
+    recordDeadlock(db as object, error)
     if (isLeftToTheTransaction(error)) return undefined
     throw error
   }

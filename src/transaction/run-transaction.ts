@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../core/clock.js'
 import { isRowLockError, RetryExhaustedError, type RowLockError } from '../core/errors.js'
 import type { Release } from '../core/keyed-semaphore.js'
 import { assertFunction } from '../core/option-checks.js'
+import { recordDeadlock } from './deadlock-history.js'
 import { enterGate } from './gate.js'
 import { TransactionAttempt } from './transaction-attempt.js'
 import { opensByPrisma, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
@@ -72,6 +73,9 @@ async function runAttempt<Tx, R>(
     return await withTransactionScope(client, (inside) =>
       attempt.run(() => (opensByPrisma(client) ? attempt.opening(() => openIn(inside)) : openIn(inside))),
     )
+  } catch (error) {
+    recordDeadlock(client, error, { label: settings.label, detail: attempt.deadlockDetail })
+    throw error
   } finally {
     leaveGate?.()
   }

@@ -13,6 +13,7 @@ import {
 } from '../core/errors.js'
 import { isInstance, propertyOf } from '../core/option-checks.js'
 import { MAX_TIMEOUT } from '../core/lock-option.js'
+import { andSetLabel } from '../sql/transaction-label.js'
 import { rememberTransactionState } from './open-transactions.js'
 import type { RawQueryClient } from './transaction-client.js'
 import type { TransactionSettings } from './transaction-options.js'
@@ -50,12 +51,18 @@ export class TransactionAttempt {
 
   constructor(settings: TransactionSettings) {
     this.#settings = settings
-    this.#opening = { lockTimeout: settings.lockTimeout, state: undefined, over: false }
+    const { lockTimeout, label } = settings
+    this.#opening = { lockTimeout, label, state: undefined, over: false }
   }
 
   /** Aborted when the transaction is to end early; `fn` gets it. */
   get signal(): AbortSignal {
     return this.#controller.signal
+  }
+
+  /** What PostgreSQL said of the deadlock that the attempt ended in, where it is known. */
+  get deadlockDetail(): string | undefined {
+    return this.#state?.deadlockDetail
   }
 
   get prismaOptions() {
@@ -117,12 +124,13 @@ export class TransactionAttempt {
 
   /** Of a transaction that the adapter could not begin with its limits. */
   async #takeHold(tx: RawQueryClient): Promise<TransactionState> {
+    const { lockTimeout, label } = this.#settings
     const requested = requestTransactionState()
     let pid: number
     try {
       const [row] = await tx.$queryRawUnsafe<[{ pid: number }]>(
-        `${requested.comment}SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1, true)`,
-        `${this.#settings.lockTimeout}ms`,
+        `${requested.comment}SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1, true)${andSetLabel(label)}`,
+        `${lockTimeout}ms`,
       )
       pid = row.pid
     } finally {

@@ -1,6 +1,7 @@
 import { InvalidOptionError, type RowLockError, type RowLockErrorCode } from '../core/errors.js'
 import { MAX_TIMEOUT, parseTimeout } from '../core/lock-option.js'
 import { assertFunction, assertSignal, isArray, parseNumber, readable, readOptions } from '../core/option-checks.js'
+import { parseLabel } from '../sql/transaction-label.js'
 import { type Gate, type GateSettings, parseGate } from './gate.js'
 
 /** Isolation levels, in Prisma's spelling. */
@@ -43,6 +44,11 @@ export interface RetryEvent {
 
 /** Options of `$transactionWithRetry`. */
 export interface TransactionOptions {
+  /**
+   * What the transaction is for, so that others can tell: 1 to 40 printable ASCII characters. While it runs, its session's
+   * `application_name` in `pg_stat_activity` ends with ` rowlock:<label>`, and `lockTree` tells the label. Default: none.
+   */
+  readonly label?: string
   /** Default: the database's, `ReadCommitted` unless configured. */
   readonly isolationLevel?: IsolationLevel
   /** How long to wait for a pool connection, in milliseconds. Default: 2,000. */
@@ -66,6 +72,7 @@ export interface TransactionOptions {
 
 /** Validated {@link TransactionOptions} with every default filled in. */
 export interface TransactionSettings {
+  readonly label: string | undefined
   readonly isolationLevel: IsolationLevel | undefined
   readonly maxWait: number
   readonly timeout: number
@@ -86,6 +93,7 @@ const RETRYABLE: readonly RetryableErrorCode[] = [
   'POOL_TIMEOUT',
 ]
 export const TRANSACTION_OPTION_KEYS = [
+  'label',
   'isolationLevel',
   'maxWait',
   'timeout',
@@ -118,6 +126,7 @@ export function parseTransactionOptions(options: TransactionOptions = {}): Trans
   assertSignal(options.signal, 'signal')
   if (options.onRetry !== undefined) assertFunction(options.onRetry, 'onRetry')
   return {
+    label: parseLabel(options.label),
     isolationLevel: parseIsolationLevel(options.isolationLevel),
     maxWait: options.maxWait === undefined ? 2_000 : parseTimeout(options.maxWait, 'maxWait'),
     timeout,

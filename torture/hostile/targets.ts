@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { AssertionError } from 'node:assert'
-import { advisoryLockKey, coalesce, directQuery, isRowLockError, lockable, lockInOrder, rowLocks } from 'rowlock'
+import { advisoryLockKey, coalesce, directQuery, isRowLockError, lockable, lockInOrder, lockTree, rowLocks } from 'rowlock'
 import {
   advisoryLocker,
   claim,
@@ -26,6 +26,7 @@ const TRANSACTION = { timeout: 40, maxWait: 5_000, retry: false }
 const user = value((world: World) => world.user())
 const key = value((world: World) => `key ${world.next()}`)
 const transactionOptions: Record<string, Place> = {
+  label: value('hostile input'),
   isolationLevel: value('ReadCommitted'),
   maxWait: value(5_000),
   timeout: value(40),
@@ -140,6 +141,7 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
     },
   },
   isRowLockError: plain(isRowLockError, [value(undefined)]),
+  lockTree: plain(lockTree, [client]),
 
   // rowlock/repositories
   signIn: plain(repositories.signIn, [
