@@ -284,7 +284,8 @@ describe('the forest', () => {
     await b.wait('SELECT pg_advisory_xact_lock(79)')
     expect(await shape()).toBe('')
     const anywhere = changed((sql) => sql.replace('AND datname = current_database()', ''))
-    expect(write((await readLockTree(anywhere)).roots)).toBe('session(session)')
+    // Those of other test files may be there as well.
+    expect(write((await readLockTree(anywhere)).roots)).toContain('session(session)')
     await b.cancel()
     await elsewhere.end()
   })

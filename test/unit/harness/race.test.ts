@@ -286,9 +286,7 @@ test('race ends with the error that onProgress throws', async () => {
 })
 
 test('race ends with the error that an asynchronous onProgress rejects with', async () => {
-  const onProgress = async (): Promise<void> => {
-    throw new Refused('from the callback')
-  }
+  const onProgress = (): unknown => Promise.reject(new Refused('from the callback'))
   await expect(race({ requests: 5, concurrency: 1, run: () => 1, onProgress })).rejects.toThrow('from the callback')
 })
 

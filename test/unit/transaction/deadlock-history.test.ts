@@ -17,7 +17,7 @@ test('a deadlock is kept with what is known of it, once, for the client and all 
 
 test('what is unknown is not there', () => {
   const client = {}
-  recordDeadlock(client, new DeadlockError('aborted'), { label: undefined, detail: undefined } as never)
+  recordDeadlock(client, new DeadlockError('aborted'), { label: undefined, detail: undefined })
   expect(Object.keys(deadlocksOf(client)[0]!)).toEqual(['at'])
 })
 
