@@ -3,13 +3,17 @@ import type { LockView } from '../../../src/report/lock-view.js'
 
 export const READ_AT = new Date('2026-03-14T02:13:05.250Z')
 
+/** What Prisma sends for a find by id. */
+const finding = (lock: string): string =>
+  `SELECT "public"."Wallet"."id" FROM "public"."Wallet" WHERE "public"."Wallet"."id" = $1 LIMIT $2 OFFSET $3 ${lock}`
+
 /** A session that holds what others wait for. */
 export const session = (pid: number, changes: Partial<LockSession> = {}): LockSession => ({
   pid,
   applicationName: 'api',
   user: 'app',
   state: 'active',
-  query: 'SELECT "public"."Wallet"."id" FROM "public"."Wallet" WHERE "public"."Wallet"."id" = $1 LIMIT $2 OFFSET $3 FOR NO KEY UPDATE',
+  query: finding('FOR NO KEY UPDATE'),
   transactionAge: 1_500,
   waiters: [],
   ...changes,
@@ -45,7 +49,7 @@ export const busy: LockTree = tree(
           transactionAge: 14_300,
           waiters: [
             session(4722, { label: 'withdraw', applicationName: 'worker', wait: waitFor(9_100), transactionAge: 9_200 }),
-            session(4725, { wait: waitFor(3_050, { strength: 'forUpdate' }), transactionAge: 3_100 }),
+            session(4725, { wait: waitFor(3_050, { strength: 'forUpdate' }), transactionAge: 3_100, query: finding('FOR UPDATE') }),
           ],
         }),
       ],
