@@ -60,7 +60,7 @@ function behind(pids: readonly number[], above: number | undefined): string {
 }
 
 function renderFacts({ pid, user, transactionAge, wait }: PlacedSession): Markup {
-  const facts = [`transaction open for ${formatDuration(transactionAge)}`, user && `user ${user}`]
+  const facts = [transactionAge !== undefined && `transaction open for ${formatDuration(transactionAge)}`, user && `user ${user}`]
   const role = wait || pid === PREPARED ? undefined : html`<b>holds the lock</b> · `
   return html`<p class="facts">${role}${facts.filter(Boolean).join(' · ')}</p>`
 }

@@ -137,7 +137,8 @@ function whatItDoes(root: PlacedSession, waiters: number): Markup {
   }
   const below = countBelow(root)
   const held = waiters === 1 ? 'it' : below === waiters ? `all ${waiters}` : `${below} of them`
-  return html`${name} holds ${held} up: ${state}, its transaction open for ${formatDuration(transactionAge)}.`
+  const age = transactionAge === undefined ? '' : `, its transaction open for ${formatDuration(transactionAge)}`
+  return html`${name} holds ${held} up: ${state}${age}.`
 }
 
 function sessions({ roots, longestWait, leftOut }: LockForest): Markup {

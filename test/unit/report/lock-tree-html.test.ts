@@ -80,6 +80,17 @@ test('nobody who waits is said in words', () => {
   expect(page).toContain('<title>rowlock locks</title>')
 })
 
+test('a session whose transaction may not be seen has no age, and no made-up one', () => {
+  const { transactionAge: _, ...unseen } = session(1, {
+    state: '<insufficient privilege>',
+    waiters: [session(2, { wait: waitFor(5_000) })],
+  })
+  const text = textOfPage(renderLockPage(view({ tree: tree([unseen as never]) })))
+  expect(text).toContain('api (pid 1) holds it up: <insufficient privilege>.')
+  expect(text).toContain('holds the lock · user app')
+  expect(text).not.toMatch(/undefined|NaN/)
+})
+
 test('a circle says that PostgreSQL ends it', () => {
   expect(textOfPage(renderLockPage(view({ tree: circle() })))).toContain(
     'first (pid 1) waits for Wallet id = 7 in a circle of sessions that wait for each other',
