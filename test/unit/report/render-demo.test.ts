@@ -64,7 +64,7 @@ test('the JSON of a demo says what is right and why the demo failed', () => {
 })
 
 test('durations and losses are told in words', () => {
-  expect([0.4, 999.4, 1_000, 61_250].map(formatDuration)).toEqual(['0 ms', '999 ms', '1.0 s', '61.3 s'])
+  expect([0.4, 999.4, 1_000, 61_250].map(formatDuration)).toEqual(['0 ms', '999 ms', '1.0 s', '1 min 1 s'])
   expect(formatLoss({ amount: 0, unit: 'money' })).toBe('nothing')
   expect(formatLoss({ amount: 4890, unit: 'money' })).toBe('4890.00 money')
   expect(formatLoss({ amount: 1, unit: 'tickets' })).toBe('1 ticket')
