@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { createDemoCommand } from './demo-command.js'
 import { ExitCode } from './exit-code.js'
 import { createExploreCommand } from './explore-command.js'
+import { createLocksCommand } from './locks-command.js'
 
 // `rowlock demo | head` closes the pipe: whoever read it has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -19,7 +20,8 @@ const program = new Command('rowlock')
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(`rowlock: ${toSentence(text)} See \`rowlock --help\`.\n`) })
 
-for (const command of [createDemoCommand(), createExploreCommand()]) program.addCommand(command.copyInheritedSettings(program))
+for (const command of [createDemoCommand(), createExploreCommand(), createLocksCommand()])
+  program.addCommand(command.copyInheritedSettings(program))
 
 try {
   await program.parseAsync()

@@ -85,7 +85,7 @@ test('a session whose transaction may not be seen has no age, and no made-up one
     state: '<insufficient privilege>',
     waiters: [session(2, { wait: waitFor(5_000) })],
   })
-  const text = textOfPage(renderLockPage(view({ tree: tree([unseen as never]) })))
+  const text = textOfPage(renderLockPage(view({ tree: tree([unseen]) })))
   expect(text).toContain('api (pid 1) holds it up: <insufficient privilege>.')
   expect(text).toContain('holds the lock · user app')
   expect(text).not.toMatch(/undefined|NaN/)

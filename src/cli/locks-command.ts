@@ -1,0 +1,95 @@
+import { setTimeout } from 'node:timers/promises'
+import { Command, InvalidArgumentError } from 'commander'
+import { isRowLockError } from '../core/errors.js'
+import type { LockTree } from '../monitor/lock-tree-types.js'
+import { renderLockTree } from '../report/lock-tree-text.js'
+import { ExitCode } from './exit-code.js'
+import { listenForInterruption } from './interruption.js'
+import { cancelWaiter } from './locks/cancel-waiter.js'
+import { connectToLocks, type LocksConnection } from './locks/connect-to-locks.js'
+import { runLocksServe } from './locks-serve.js'
+
+interface LocksCommandOptions {
+  readonly url?: string
+  readonly json?: boolean
+  readonly watch?: boolean
+  readonly serve?: boolean
+  readonly port?: number
+  readonly cancel?: number
+  readonly yes?: boolean
+}
+
+// Between two readings, in milliseconds.
+const INTERVAL = 1_000
+const CLEAR = '\u001B[2J\u001B[H'
+
+const DETAILS = `
+Reads the database of --url or DATABASE_URL, with a connection called "rowlock locks", and changes nothing: but
+for --cancel, which asks first. Models are called by their tables here; in your program, \`lockTree(prisma)\` knows
+their names.
+
+Exit codes: 0 when the locks were shown, whether or not somebody waits, 1 when they could not be read or the
+session to cancel waits for no lock, 2 for a wrong command line, 130 after Ctrl-C.`
+
+/** `rowlock locks`. */
+export function createLocksCommand(): Command {
+  return new Command('locks')
+    .description('show who waits for whom in a database, and what for')
+    .option('--url <url>', 'the database; DATABASE_URL if left out')
+    .option('--watch', 'show it again every second, until Ctrl-C')
+    .option('--json', 'print it as JSON, and nothing else, on standard output; with --watch a line each time')
+    .option('--serve', 'show it as a live page that only this machine can open, until Ctrl-C')
+    .option('--port <number>', 'the port of the page; any that is free if left out', wholeNumber)
+    .option('--cancel <pid>', 'cancel the statement of a session that waits, after asking', wholeNumber)
+    .option('--yes', 'cancel without asking')
+    .addHelpText('after', DETAILS)
+    .action(async (options: LocksCommandOptions, command: Command) => {
+      const url = options.url ?? process.env['DATABASE_URL']
+      if (!url) command.error('error: no database: give --url, or set DATABASE_URL')
+      if (!/^postgres(ql)?:\/\//.test(url)) command.error('error: the database must be a URL that begins with postgres://')
+      process.exitCode = await runLocksCommand(url, options)
+    })
+}
+
+async function runLocksCommand(url: string, options: LocksCommandOptions): Promise<number> {
+  using interruption = listenForInterruption()
+  const { signal } = interruption
+  try {
+    await using connection = connectToLocks(url)
+    if (options.cancel !== undefined) return await cancelWaiter(connection, { pid: options.cancel, yes: options.yes ?? false, signal })
+    if (options.serve)
+      await runLocksServe({ url, read: () => connection.read(), signal, ...(options.port !== undefined && { port: options.port }) })
+    else if (options.watch) await watch(connection, options.json ?? false, signal)
+    else console.log(show(await connection.read(), options.json ?? false))
+    return interruption.exitCode() ?? ExitCode.ok
+  } catch (error) {
+    const exitCode = interruption.exitCode()
+    if (exitCode === undefined) console.error(`rowlock locks: ${explain(error)}`)
+    return exitCode ?? ExitCode.failed
+  }
+}
+
+async function watch(connection: LocksConnection, json: boolean, signal: AbortSignal): Promise<void> {
+  const clear = process.stdout.isTTY && !json ? CLEAR : ''
+  while (!signal.aborted) {
+    console.log(`${clear}${show(await connection.read(), json, json)}`)
+    await setTimeout(INTERVAL, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+function show(tree: LockTree, json: boolean, inOneLine = false): string {
+  if (!json) return renderLockTree(tree, process.stdout.isTTY ? process.stdout.columns : undefined)
+  return JSON.stringify(tree, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), inOneLine ? undefined : 2)
+}
+
+/** Without the URL, which has a password in it. */
+function explain(error: unknown): string {
+  if (isRowLockError(error)) return error.message
+  const { message, code } = error as { message?: string; code?: string }
+  return `The locks could not be read: ${message || code || String(error)}`
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}
