@@ -8,8 +8,10 @@ import { createPlainProgress } from './demo/plain-progress.js'
 import type { Scenario } from './demo/scenario.js'
 import { SCENARIOS } from './demo/scenarios.js'
 import { createTerminalProgress } from './demo/terminal-progress.js'
+import { renderHelp } from './command-help.js'
 import { ExitCode } from './exit-code.js'
 import { listenForInterruption } from './interruption.js'
+import { canAnimate, hasColors, showCursor } from './terminal.js'
 
 interface DemoCommandOptions {
   readonly json?: boolean
@@ -18,13 +20,17 @@ interface DemoCommandOptions {
 
 const NAMES = SCENARIOS.map(({ name }) => name).join(', ')
 
-const DETAILS = `
+const HELP = renderHelp({
+  about: `
 Every scenario is raced in worker processes on a real PostgreSQL that is started for it and removed
 afterwards: first as it is usually written, then with row locks. No set-up is needed; DATABASE_URL or
-ROWLOCK_DATABASE=container choose another server, where a database of its own is made and dropped.
-
-Exit codes: 0 when every naive version was wrong and every locked one right, 1 when not or when the
-demo could not run, 2 for a wrong command line, 130 after Ctrl-C.`
+ROWLOCK_DATABASE=container choose another server, where a database of its own is made and dropped.`,
+  examples: ['rowlock demo', 'rowlock demo --only withdraw --only transfer', 'rowlock demo --json > demo.json'],
+  exitCodes: {
+    0: 'Every naive version was wrong and every locked one right.',
+    1: 'That is not so, or the demo could not run.',
+  },
+})
 
 /** `rowlock demo`. */
 export function createDemoCommand(): Command {
@@ -32,7 +38,7 @@ export function createDemoCommand(): Command {
     .description('show, on a real PostgreSQL, what goes wrong without row locks and that it does not with them')
     .option('--json', 'print the result as JSON, and nothing else, on standard output')
     .option('--only <scenario>', `run only this scenario; may be repeated (${NAMES})`, addScenario)
-    .addHelpText('after', DETAILS)
+    .addHelpText('after', HELP)
     .action(async (options: DemoCommandOptions) => {
       process.exitCode = await runDemoCommand(options)
     })
@@ -74,18 +80,8 @@ interface Display {
 function createDisplay(json: boolean, scenarios: readonly Scenario[]): Display {
   const close = async (): Promise<void> => undefined
   if (json) return { onEvent: () => undefined, close }
-  // A CI log that pretends to be a terminal would keep every frame of the animation.
-  if (process.stdout.isTTY && !process.env['CI']) return createTerminalProgress(scenarios)
+  if (canAnimate()) return createTerminalProgress(scenarios)
   return { onEvent: createPlainProgress((line) => console.log(line)), close }
-}
-
-/** Asks the terminal; it knows of NO_COLOR, FORCE_COLOR and TERM. A pipe is none. */
-function hasColors(): boolean {
-  return process.stdout.isTTY && process.stdout.hasColors()
-}
-
-function showCursor(): void {
-  if (process.stdout.isTTY) process.stdout.write('\u001B[?25h')
 }
 
 function explain(error: unknown): string {

@@ -1,13 +1,15 @@
 import { setTimeout } from 'node:timers/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { isRowLockError } from '../core/errors.js'
 import type { LockTree } from '../monitor/lock-tree-types.js'
 import { renderLockTree } from '../report/lock-tree-text.js'
+import { renderHelp } from './command-help.js'
 import { ExitCode } from './exit-code.js'
 import { listenForInterruption } from './interruption.js'
 import { cancelWaiter } from './locks/cancel-waiter.js'
 import { connectToLocks, type LocksConnection } from './locks/connect-to-locks.js'
 import { runLocksServe } from './locks-serve.js'
+import { parseCount } from './parse-arguments.js'
 
 interface LocksCommandOptions {
   readonly url?: string
@@ -23,13 +25,17 @@ interface LocksCommandOptions {
 const INTERVAL = 1_000
 const CLEAR = '\u001B[2J\u001B[H'
 
-const DETAILS = `
-Reads the database of --url or DATABASE_URL, with a connection called "rowlock locks", and changes nothing: but
-for --cancel, which asks first. Models are called by their tables here; in your program, \`lockTree(prisma)\` knows
-their names.
-
-Exit codes: 0 when the locks were shown, whether or not somebody waits, 1 when they could not be read or the
-session to cancel waits for no lock, 2 for a wrong command line, 130 after Ctrl-C.`
+const HELP = renderHelp({
+  about: `
+Reads the database with a connection of its own, called "rowlock locks", and changes nothing but for
+--cancel, which asks first. Models are called by their tables here; in your program, \`lockTree(prisma)\`
+knows their names.`,
+  examples: ['rowlock locks --url postgresql://localhost/shop', 'rowlock locks --watch', 'rowlock locks --cancel 4711'],
+  exitCodes: {
+    0: 'The locks were shown, whether or not somebody waits.',
+    1: 'They could not be read, or the session to cancel waits for no lock.',
+  },
+})
 
 /** `rowlock locks`. */
 export function createLocksCommand(): Command {
@@ -39,10 +45,10 @@ export function createLocksCommand(): Command {
     .option('--watch', 'show it again every second, until Ctrl-C')
     .option('--json', 'print it as JSON, and nothing else, on standard output; with --watch a line each time')
     .option('--serve', 'show it as a live page that only this machine can open, until Ctrl-C')
-    .option('--port <number>', 'the port of the page; any that is free if left out', wholeNumber)
-    .option('--cancel <pid>', 'cancel the statement of a session that waits, after asking', wholeNumber)
+    .option('--port <number>', 'the port of the page; any that is free if left out', parseCount)
+    .option('--cancel <pid>', 'cancel the statement of a session that waits, after asking', parseCount)
     .option('--yes', 'cancel without asking')
-    .addHelpText('after', DETAILS)
+    .addHelpText('after', HELP)
     .action(async (options: LocksCommandOptions, command: Command) => {
       const url = options.url ?? process.env['DATABASE_URL']
       if (!url) command.error('error: no database: give --url, or set DATABASE_URL')
@@ -82,14 +88,9 @@ function show(tree: LockTree, json: boolean, inOneLine = false): string {
   return JSON.stringify(tree, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), inOneLine ? undefined : 2)
 }
 
-/** Without the URL, which has a password in it. */
+/** Without the stack, which is of no use here, and the URL, which has a password in it. */
 function explain(error: unknown): string {
   if (isRowLockError(error)) return error.message
   const { message, code } = error as { message?: string; code?: string }
   return `The locks could not be read: ${message || code || String(error)}`
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
-  return Number(text)
 }

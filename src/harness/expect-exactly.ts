@@ -1,6 +1,7 @@
 import { propertyOf, readable } from '../core/option-checks.js'
 import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
+import { lastLineOf } from '../report/plain-text.js'
 import { requireInteger, requireObject } from './race-options.js'
 import type { RaceErrorSample, RaceResult } from './race-result.js'
 
@@ -104,7 +105,5 @@ function describeValues({ values }: RaceResult): string {
 
 function describeSample(sample: RaceErrorSample | undefined): string {
   if (sample === undefined) return ''
-  // Prisma puts the call site first and what went wrong on the last line.
-  const message = sample.message.trim().split('\n').at(-1) ?? ''
-  return `first in request ${sample.index}: ${sample.name}: ${message}`
+  return `first in request ${sample.index}: ${sample.name}: ${lastLineOf(sample.message)}`
 }

@@ -8,9 +8,13 @@ import { within } from './within.js'
 const END_TIMEOUT = 5_000
 const ABORT_TIMEOUT = 1_000
 
+/** Where a worker's standard output goes: to ours, or to our standard error. */
+export type WorkerOutput = 'stdout' | 'stderr'
+
 export interface RaceProcessOptions {
   readonly worker: URL
   readonly execArgv: readonly string[]
+  readonly stdout: WorkerOutput
   readonly assignment: RaceAssignment
   readonly onEvents: (events: readonly RaceEvent[]) => void
   readonly onFailure: (failure: RaceProcessFailure) => void
@@ -32,12 +36,12 @@ export class RaceProcess {
 
   constructor(options: RaceProcessOptions) {
     this.#options = options
-    const { worker, execArgv, assignment } = options
+    const { worker, execArgv, stdout, assignment } = options
     // No execArgv of the parent: a test runner's flags and an inspector's port are not the worker's.
     this.#child = fork(worker, {
       execArgv: [...execArgv],
       serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', stdout === 'stderr' ? 2 : 'inherit', 'inherit', 'ipc'],
     })
     this.gone = this.#whenGone()
     this.ready = this.#whenSaid('ready')

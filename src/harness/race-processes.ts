@@ -6,7 +6,7 @@ import { MOST_REQUESTS } from './race.js'
 import { RaceProcessError } from './race-errors.js'
 import type { RaceAssignment } from './race-messages.js'
 import { readKnown, requireInteger, requireLimits, requireObject, requireText, type RaceLimits } from './race-options.js'
-import { RaceProcess } from './race-process.js'
+import { RaceProcess, type WorkerOutput } from './race-process.js'
 import type { RaceProgress, RaceResult } from './race-result.js'
 import { RaceStop } from './race-stop.js'
 import { RaceTally, type RaceEvent } from './race-tally.js'
@@ -74,10 +74,21 @@ export interface RaceProcessesOptions extends RaceLimits {
  * ```
  */
 export async function raceProcesses<Value = unknown>(options: RaceProcessesOptions): Promise<RaceResult<Value>> {
-  const settings = validate(options)
+  return runRaceProcesses(parseRaceProcesses(options))
+}
+
+/**
+ * As {@link raceProcesses}, with options that were checked before.
+ *
+ * @param stdout - where the processes' standard output goes: to ours, or to our standard error.
+ */
+export async function runRaceProcesses<Value>(
+  settings: RaceProcessesSettings,
+  stdout: WorkerOutput = 'stdout',
+): Promise<RaceResult<Value>> {
   const stop = new RaceStop(settings)
   const tally = new RaceTally<Value>(settings.requests, settings.concurrency)
-  const workers = stop.stopped ? [] : startWorkers(settings, stop, tally)
+  const workers = stop.stopped ? [] : startWorkers(settings, stop, tally, stdout)
   try {
     await stop.guard(() => runWorkers(workers, tally))
   } catch (error) {
@@ -98,7 +109,12 @@ async function runWorkers(workers: readonly RaceProcess[], tally: Pick<RaceTally
   await Promise.all(workers.map((worker) => worker.end()))
 }
 
-function startWorkers<Value>(settings: Settings, stop: RaceStop, tally: RaceTally<Value>): RaceProcess[] {
+function startWorkers<Value>(
+  settings: RaceProcessesSettings,
+  stop: RaceStop,
+  tally: RaceTally<Value>,
+  stdout: WorkerOutput,
+): RaceProcess[] {
   // Beside this file, with its ending: TypeScript when rowlock runs from its source.
   const worker = new URL(`./race-worker${extname(import.meta.url)}`, import.meta.url)
   const execArgv = findTypeScriptLoader([settings.module, worker])
@@ -111,6 +127,7 @@ function startWorkers<Value>(settings: Settings, stop: RaceStop, tally: RaceTall
       new RaceProcess({
         worker,
         execArgv,
+        stdout,
         assignment,
         onEvents,
         onFailure: (failure) => stop.fail((result) => new RaceProcessError(failure, result), failure.cause),
@@ -119,7 +136,7 @@ function startWorkers<Value>(settings: Settings, stop: RaceStop, tally: RaceTall
 }
 
 /** Deals requests and slots round, as cards: no process has two more than another. */
-function deal({ processes, requests, concurrency, module, exportName, input }: Settings): RaceAssignment[] {
+function deal({ processes, requests, concurrency, module, exportName, input }: RaceProcessesSettings): RaceAssignment[] {
   return Array.from({ length: processes }, (_, process) => {
     const share = (total: number): number => Math.floor((total - process - 1) / processes) + 1
     return {
@@ -134,12 +151,14 @@ function deal({ processes, requests, concurrency, module, exportName, input }: S
   })
 }
 
-interface Settings extends RaceProcessesOptions {
+/** Validated {@link RaceProcessesOptions}. */
+export interface RaceProcessesSettings extends RaceProcessesOptions {
   readonly concurrency: number
   readonly module: URL
 }
 
-function validate(options: RaceProcessesOptions): Settings {
+/** @throws {InvalidOptionError} when an option is not allowed. */
+export function parseRaceProcesses(options: RaceProcessesOptions): RaceProcessesSettings {
   requireObject('options', options)
   const read: RaceProcessesOptions & Record<string, unknown> = readKnown(options, [
     ...['processes', 'requests', 'concurrency', 'module', 'exportName', 'input'],

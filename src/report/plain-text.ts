@@ -30,3 +30,6 @@ export function wrap(line: string, width: number): string[] {
   }
   return lines
 }
+
+/** What an error says in the end: Prisma puts the call site first and what went wrong on the last line. */
+export const lastLineOf = (message: string): string => message.trim().split('\n').at(-1) ?? ''

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 
 import { runCli } from '../support/run-cli.js'
@@ -95,26 +94,5 @@ describe('rowlock demo', () => {
     const { code, stdout, stderr } = await runCli(['demo', '--json'], { env: { ROWLOCK_DATABASE: 'mainframe' } })
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(/^rowlock demo: Option `ROWLOCK_DATABASE` must be .*\n$/)
-  })
-})
-
-describe('rowlock', () => {
-  test('prints its help and its version on standard output', async () => {
-    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-    expect(await runCli(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
-    expect(await runCli(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('demo [options]') as string, stderr: '' })
-    expect(await runCli(['demo', '--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('--json') as string, stderr: '' })
-  })
-
-  test.each([
-    [['dmo'], "rowlock: Unknown command 'dmo'. (Did you mean demo?) See `rowlock --help`.\n"],
-    [['demo', '--fast'], "rowlock: Unknown option '--fast'. See `rowlock --help`.\n"],
-    [['demo', '--only', 'seat'], /^rowlock: .* The scenarios are sign-in, ticket, .* See `rowlock --help`\.\n$/],
-    [[], /^Usage: rowlock/],
-  ])('refuses the command line %j with exit code 2', async (args, message) => {
-    const { code, stdout, stderr } = await runCli(args)
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    if (typeof message === 'string') expect(stderr).toBe(message)
-    else expect(stderr).toMatch(message)
   })
 })

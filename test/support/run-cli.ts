@@ -11,6 +11,8 @@ import { waitUntil } from './wait-until.js'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const tsx = import.meta.resolve('tsx')
+/** By which `rowlock` is the source, also for a file that is elsewhere. */
+const tsconfig = fileURLToPath(new URL('../../tsconfig.json', import.meta.url))
 
 /** A temporary folder of the test file's own, in which tsx keeps what it has compiled. */
 let folder: Promise<string> | undefined
@@ -43,7 +45,7 @@ export async function runCli(args: readonly string[], { interrupt, env = {} }: R
     cwd: temporary,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: temporary, ...env },
+    env: { ...process.env, DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: temporary, TSX_TSCONFIG_PATH: tsconfig, ...env },
   })
   let stdout = ''
   let stderr = ''

@@ -3,6 +3,7 @@ import type { PrismaClient } from '../../generated/prisma/client.js'
 import { raceProcesses } from '../../harness/race-processes.js'
 import type { RaceResult } from '../../harness/race-result.js'
 import { isRight, type DemoVersionResult } from '../../report/demo-result.js'
+import { lastLineOf } from '../../report/plain-text.js'
 import type { ActorInput, ActorValue } from './actor.js'
 import type { DemoListener } from './demo-event.js'
 import type { Scenario, ScenarioVersion, Stage } from './scenario.js'
@@ -80,8 +81,7 @@ function describeErrors({ errors, errorSamples }: RaceResult<ActorValue>, refusa
   return Object.entries(errors)
     .filter(([key]) => !refusals.includes(key))
     .map(([key, count]) => {
-      // Prisma puts the call site first and what went wrong on the last line.
-      const message = errorSamples[key]?.message.trim().split('\n').at(-1) ?? ''
+      const message = lastLineOf(errorSamples[key]?.message ?? '')
       return `${count} ${count === 1 ? 'request' : 'requests'} failed with ${key}: ${message}`
     })
 }
