@@ -1,6 +1,7 @@
 import type { RowLock } from '../core/lock-option.js'
 import type { LockBlocker } from '../core/errors.js'
 import type { RowUpdate } from '../sql/update-statement.js'
+import type { SqlQuery } from './driver-adapter.js'
 
 /**
  * A lock on its way from the extension, which knows what the caller asked for, to the adapter, which
@@ -61,8 +62,10 @@ export function closeLockRequest(marker: number): void {
 }
 
 /** The request that a statement's last argument stands for, if it is a marker of a query under way. */
-export function findLockRequest(lastArgument: unknown): LockRequest | undefined {
+export function findLockRequest({ sql, args }: Pick<SqlQuery, 'sql' | 'args'>): LockRequest | undefined {
   if (registry.requests.size === 0) return undefined
-  const skip = Number(lastArgument)
-  return isMarker(skip) ? registry.requests.get(skip) : undefined
+  const skip = Number(args.at(-1))
+  const request = isMarker(skip) ? registry.requests.get(skip) : undefined
+  // An amount of money may be the number of a marker.
+  return request && sql.includes(`OFFSET $${args.length}`) ? request : undefined
 }

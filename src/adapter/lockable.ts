@@ -121,7 +121,7 @@ class LockableAdapter implements SqlDriverAdapter {
   }
 
   async queryRaw(query: SqlQuery): Promise<SqlResultSet> {
-    const request = findLockRequest(query.args.at(-1))
+    const request = findLockRequest(query)
     if (!request) return this.#send(query)
     if (!request.update) throw refuse(request, outsideTransaction())
     return queryLocked(query, request, (locked) => this.#send(locked))
@@ -196,7 +196,7 @@ class LockableTransaction implements Transaction {
     offerTransactionState(query.sql, this.#state)
     const last = this.#lastCall()
     if (last) return this.#queryLast(query, last)
-    const request = findLockRequest(query.args.at(-1))
+    const request = findLockRequest(query)
     return this.#state.run(() => (request ? this.#queryLocked(query, request) : this.#send(query)))
   }
 

@@ -4,6 +4,9 @@ import { newThrown, type Thrown } from './thrown.js'
 import { endlessCallback, hostileCallback, hostileKey, hostileValue, type HostileValue, isTooLongForPrisma } from './values.js'
 import type { World } from './world.js'
 
+// Functions that throw when they are called.
+const CALLED_IN_VAIN = ['a revoked proxy of a function', 'a class']
+
 type Fields = Extract<Place, { kind: 'fields' }>
 
 /** How one call differs from a right one. */
@@ -57,7 +60,7 @@ export function makeCall({ places }: Target, world: World, twists: readonly Twis
   }
   const hostile = (place: Place, { value, callback, how }: Twist, path: readonly string[], copied: boolean): unknown => {
     // What cannot be called at all throws by itself, as the caller's own.
-    const isCallback = place.kind === 'callback' && (how < 60 || value.what === 'a revoked proxy of a function')
+    const isCallback = place.kind === 'callback' && (how < 60 || CALLED_IN_VAIN.includes(value.what))
     const given = isCallback ? (place.endless && how < 10 ? endlessCallback : callback) : value
     notes.push(`${path.join('.')}: ${given.what}`)
     return make(given, copied)

@@ -48,8 +48,11 @@ const OBJECTS: readonly HostileValue[] = [
   ...(['get', 'ownKeys'] as const).map((trap) => throwing(trap, [])),
   value('a proxy that is everything', (thrown) => {
     const everything: object = new Proxy(() => undefined, {
-      // No number and no text: that would be the caller's own to say.
-      get: (_, name) => (name === 'then' ? undefined : name === Symbol.toPrimitive ? () => look(thrown) : everything),
+      get(_, name) {
+        if (name === 'then') return undefined
+        // No number, no text and no list: that would be the caller's own to say.
+        return name === Symbol.toPrimitive || name === Symbol.iterator ? () => look(thrown) : everything
+      },
       apply: () => everything,
     })
     return everything

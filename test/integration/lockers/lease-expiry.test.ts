@@ -101,7 +101,8 @@ test.each(['cut', 'swallow'] as const)(
     await using proxy = await startTcpProxy(database.url)
     const beyond = clientBeyond(proxy)
     const key = newKey()
-    const held = await leaseLocker(beyond, { ttl: 500 }).acquire(key)
+    // Long enough that a machine which stands still for a moment does not lose it before it is cut.
+    const held = await leaseLocker(beyond, { ttl: 2_000 }).acquire(key)
     await waitUntilRenewed(key)
     proxy.fate = () => fate
     const taken = await other.acquire(key)

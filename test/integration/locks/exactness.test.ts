@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { createClient, type TestClient } from '../../support/client.js'
-import { useDatabase } from '../../support/database.js'
+import { useDatabase, waitUntilSessionsBlocked } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { lockedRows } from '../../support/locked-rows.js'
 
@@ -85,4 +85,17 @@ test('a thousand locked reads leave no marker behind', async () => {
     { timeout: 25_000 },
   )
   expect(registry!.requests.size).toBe(0)
+})
+
+test('a number that a marker happens to be is a number, while the lock of that marker is waited for', async () => {
+  const lock = { where: { id: 1 }, lock: 'forUpdate' } as const
+  const holder = await held(prisma, (tx) => tx.company.findUnique(lock))
+  const waiting = prisma.$transaction((tx) => tx.company.findUnique(lock))
+  await waitUntilSessionsBlocked(database.sql, 1)
+  // One of those that this file has used is the one under way.
+  for (let amount = 2 ** 31; amount < 2 ** 31 + 200; amount++) {
+    expect(await prisma.$queryRaw`SELECT ${amount}::bigint AS amount`).toEqual([{ amount: BigInt(amount) }])
+  }
+  await holder.rollback()
+  expect((await waiting)?.id).toBe(1)
 })

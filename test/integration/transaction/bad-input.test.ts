@@ -260,5 +260,5 @@ test('what throws when it is looked at is handed on as it was thrown', async () 
       throw proxy
     })
     .catch((error: unknown) => ({ error }))
-  expect(Object.is((thrown).error, proxy)).toBe(true)
+  expect(Object.is(thrown.error, proxy)).toBe(true)
 })
