@@ -66,6 +66,7 @@ export interface TransactionOptions {
 
 /** Validated {@link TransactionOptions} with every default filled in. */
 export interface TransactionSettings {
+  readonly label?: string | undefined
   readonly isolationLevel: IsolationLevel | undefined
   readonly maxWait: number
   readonly timeout: number

@@ -1,0 +1,23 @@
+import { propertyOf } from '../core/option-checks.js'
+
+export type OpenTelemetry = typeof import('@opentelemetry/api')
+
+let loading: Promise<OpenTelemetry | undefined> | undefined
+
+/** The API that the application's SDK has registered with, or will: undefined when it is not installed. */
+export function loadOpenTelemetry(): Promise<OpenTelemetry | undefined> {
+  return (loading ??= load())
+}
+
+async function load(): Promise<OpenTelemetry | undefined> {
+  try {
+    // Left to run time: a bundler would refuse to build what is not installed.
+    const loaded = await import(/* webpackIgnore: true */ '@opentelemetry/api')
+    // A package of CommonJS: its names are found by whoever reads it, and are all on the default.
+    return (propertyOf(loaded, 'default') as OpenTelemetry | undefined) ?? loaded
+  } catch (error) {
+    const code = propertyOf(error, 'code')
+    if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}
