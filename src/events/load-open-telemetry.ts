@@ -12,9 +12,7 @@ export function loadOpenTelemetry(): Promise<OpenTelemetry | undefined> {
 async function load(): Promise<OpenTelemetry | undefined> {
   try {
     // Left to run time: a bundler would refuse to build what is not installed.
-    const loaded = await import(/* webpackIgnore: true */ '@opentelemetry/api')
-    // A package of CommonJS: its names are found by whoever reads it, and are all on the default.
-    return (propertyOf(loaded, 'default') as OpenTelemetry | undefined) ?? loaded
+    return await import(/* webpackIgnore: true */ '@opentelemetry/api')
   } catch (error) {
     const code = propertyOf(error, 'code')
     if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined

@@ -2,7 +2,15 @@ import type { Context, Span, TracerProvider } from '@opentelemetry/api'
 import type { LockWaitedEvent, RowLockEvent } from './row-lock-event.js'
 import { loadOpenTelemetry, type OpenTelemetry } from './load-open-telemetry.js'
 import { LockMetrics } from './lock-metrics.js'
-import { type Attributes, blockerAttributes, definedOnly, errorAttributes, lockAttributes, spanEventAttributes, SYSTEM } from './span-attributes.js'
+import {
+  type Attributes,
+  blockerAttributes,
+  definedOnly,
+  errorAttributes,
+  lockAttributes,
+  spanEventAttributes,
+  SYSTEM,
+} from './span-attributes.js'
 import { warnOnce } from './warn-once.js'
 
 /** The place in a trace that an event belongs to: a context of OpenTelemetry, whose types are not there for everyone. */

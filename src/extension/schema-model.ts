@@ -109,9 +109,7 @@ export function isWritableDirectly(client: unknown, model: string): boolean {
  * in the text of the schema.
  */
 function parseModels(models: Record<string, DataModel>, schema = ''): Models {
-  return new Map(
-    Object.entries(models).map(([name, model]) => [name, toSchemaModel(name, model, parseSchemaBlock(name, schema))] as const),
-  )
+  return new Map(Object.entries(models).map(([name, model]) => [name, toSchemaModel(name, model, parseSchemaBlock(name, schema))] as const))
 }
 
 function toSchemaModel(name: string, { dbName, fields }: DataModel, block: SchemaBlock | undefined): SchemaModel {

@@ -113,7 +113,10 @@ describe('a lock that another session holds', () => {
   test.each([
     ['$transaction', () => prisma.$transaction((tx) => lockRow(tx))],
     ['$transactionWithRetry', () => prisma.$transactionWithRetry((tx) => lockRow(tx))],
-    ['$transactionWithRetry, not as its first statement', () => prisma.$transactionWithRetry(async (tx) => (await tx.company.count()) && lockRow(tx))],
+    [
+      '$transactionWithRetry, not as its first statement',
+      () => prisma.$transactionWithRetry(async (tx) => (await tx.company.count()) && lockRow(tx)),
+    ],
     ['a batch', () => prisma.$transaction([prisma.company.count(), prisma.company.findUnique({ where: { id }, lock: 'forNoKeyUpdate' })])],
   ])('in %s is told of while it is waited for, when it was, and when it is there', async (_, take) => {
     const { holder } = await whileHeld<unknown>(take)
@@ -157,7 +160,8 @@ describe('a lock that another session holds', () => {
   })
 
   test('is asked about beside the pool, by one session, and not while nobody listens', async () => {
-    const sides = async () => (await database.sql`SELECT pid FROM pg_stat_activity WHERE application_name = 'rowlock' AND datname = current_database()`).length
+    const sides = async () =>
+      (await database.sql`SELECT pid FROM pg_stat_activity WHERE application_name = 'rowlock' AND datname = current_database()`).length
     await waitUntil('earlier connections beside the pool are idle no more', async () => ((await sides()) === 0 ? true : undefined))
     const holder = await holdRow()
     const takingDeaf = deaf.$transaction((tx) => lockRow(tx))
