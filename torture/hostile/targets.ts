@@ -116,7 +116,13 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
     foreign(() => new PrismaPg({})),
     fields({ connection: value('postgres://localhost/x'), preparedStatements: value(true) }),
   ]),
-  rowLocks: plain(rowLocks, []),
+  rowLocks: {
+    places: [fields({ onEvent: callback(() => undefined), slowLock: value(1_000), telemetry: value(false) })],
+    call: ([options], world) => {
+      const listening = world.plain.$extends(rowLocks(options))
+      return listening.$transactionWithRetry((tx) => tx.user.findUnique({ where: { id: world.user() }, lock: 'forUpdate' }), TRANSACTION)
+    },
+  },
   directQuery: plain(directQuery, [client, fields({ text: raw('SELECT $1::text AS "a"'), values: value(['x']) })], {
     throws: ['DriverAdapterError'],
   }),
