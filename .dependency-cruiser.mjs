@@ -1,12 +1,13 @@
 // Which part of src/ may import which. The arrows of the parts point one way:
-//   core <- sql <- adapter, transaction <- extension <- idempotency <- repositories;  extension <- lockers, jobs, monitor
+//   core <- sql <- adapter, events <- transaction <- extension <- idempotency <- repositories;  extension <- lockers, jobs, monitor
 //   core <- explorer <- report <- harness;  harness takes adapter and sql;  cli takes all
 const MAY_IMPORT = {
   core: [],
   sql: ['core'],
   adapter: ['core', 'sql'],
-  transaction: ['core', 'sql', 'adapter'],
-  extension: ['core', 'sql', 'adapter', 'transaction'],
+  events: ['core', 'sql'],
+  transaction: ['core', 'sql', 'adapter', 'events'],
+  extension: ['core', 'sql', 'adapter', 'events', 'transaction'],
   idempotency: ['core', 'sql', 'adapter', 'transaction', 'extension'],
   repositories: ['core', 'sql', 'adapter', 'transaction', 'extension', 'idempotency', 'generated'],
   lockers: ['core', 'sql', 'adapter', 'transaction', 'extension'],
@@ -19,6 +20,7 @@ const MAY_IMPORT = {
     'core',
     'sql',
     'adapter',
+    'events',
     'transaction',
     'extension',
     'idempotency',

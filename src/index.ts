@@ -1,5 +1,18 @@
 export { lockable, type LockableOptions } from './adapter/lockable.js'
 export { rowLocks } from './extension/row-locks.js'
+export type { RowLocksOptions } from './events/row-locks-options.js'
+export type {
+  GateQueuedEvent,
+  LockAcquiredEvent,
+  LockEventStrength,
+  LockRefusedEvent,
+  LockReleasedEvent,
+  LockSlowEvent,
+  LockWaitedEvent,
+  RowLockEvent,
+  TransactionCommittedEvent,
+  TransactionRetriedEvent,
+} from './events/row-lock-event.js'
 export type { WithLockOptions } from './extension/with-lock.js'
 export { directQuery, type DirectStatement } from './extension/direct-query.js'
 export { lockInOrder, type RowToLock } from './extension/lock-in-order.js'

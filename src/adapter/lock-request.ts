@@ -2,6 +2,7 @@ import type { RowLock } from '../core/lock-option.js'
 import type { LockBlocker } from '../core/errors.js'
 import type { RowUpdate } from '../sql/update-statement.js'
 import type { SqlQuery } from './driver-adapter.js'
+import type { LockObserver } from './lock-observer.js'
 
 /**
  * A lock on its way from the extension, which knows what the caller asked for, to the adapter, which
@@ -15,6 +16,8 @@ export interface LockRequest {
   readonly skip: number
   /** What to do to the locked rows; the lock then lasts as long as it must also outside a transaction. */
   readonly update?: RowUpdate | undefined
+  /** Told what becomes of the lock, where somebody listens. */
+  readonly observer?: LockObserver | undefined
   /** Set by the adapter when the locking clause is in the statement it sends. */
   applied: boolean
   /** Why the adapter refused to send the statement. */
@@ -49,9 +52,10 @@ export function openLockRequest(
   lock: RowLock,
   skip: number,
   update?: RowUpdate,
+  observer?: LockObserver,
 ): { readonly marker: number; readonly request: LockRequest } {
   const marker = registry.free.pop() ?? FIRST_MARKER + registry.requests.size
-  const request: LockRequest = { lock, skip, update, applied: false }
+  const request: LockRequest = { lock, skip, update, observer, applied: false }
   registry.requests.set(marker, request)
   return { marker, request }
 }

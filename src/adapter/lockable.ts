@@ -9,9 +9,12 @@ import { withDescribedQueries } from './described-query.js'
 import { setDirectRoute } from './direct-route.js'
 import { assertIsWrite, type LastCall } from './last-call.js'
 import { startTransaction } from './late-begin.js'
+import type { LockObserver } from './lock-observer.js'
 import { findLockRequest, type LockRequest } from './lock-request.js'
-import type { PgError } from './pg-driver.js'
 import { lockersStatement, runLockedStatement } from './locked-statement.js'
+import { LockWatch } from './lock-watch.js'
+import { observeLock } from './observe-lock.js'
+import { backendPidOf, type PgError } from './pg-driver.js'
 import { nameStatements, prepared } from './prepared-statements.js'
 import { RepeatedStatements } from './repeated-statements.js'
 import { type ConnectionConfig, type RunBeside, SideConnection } from './side-connection.js'
@@ -108,6 +111,7 @@ class LockableAdapter implements SqlDriverAdapter {
   readonly adapterName
   readonly #inner: SqlDriverAdapter
   readonly #side: SideConnection | undefined
+  readonly #watch: LockWatch | undefined
   readonly #repeated: RepeatedStatements
   readonly #onDispose: () => void
 
@@ -116,6 +120,7 @@ class LockableAdapter implements SqlDriverAdapter {
     this.adapterName = inner.adapterName
     this.#inner = inner
     this.#side = side
+    this.#watch = side && new LockWatch(side)
     this.#repeated = repeated
     this.#onDispose = onDispose
   }
@@ -142,7 +147,7 @@ class LockableAdapter implements SqlDriverAdapter {
   async startTransaction(...args: Parameters<SqlDriverAdapter['startTransaction']>): Promise<Transaction> {
     const state = new TransactionState(this.#side)
     const opening = findTransactionOpening()
-    if (!opening) return new LockableTransaction(await explained(this.#inner.startTransaction(...args)), state, this.#repeated)
+    if (!opening) return this.#lockable(await explained(this.#inner.startTransaction(...args)), state)
     const { lockTimeout, label } = opening
     const limits = {
       lockTimeout,
@@ -155,7 +160,11 @@ class LockableAdapter implements SqlDriverAdapter {
     const { transaction, limited, sendWithCommit } = await explained(startTransaction(this.#inner, args[0], limits))
     state.sendWithCommit = sendWithCommit
     if (limited) opening.state = state
-    return new LockableTransaction(transaction, state, this.#repeated)
+    return this.#lockable(transaction, state)
+  }
+
+  #lockable(inner: Transaction, state: TransactionState): Transaction {
+    return new LockableTransaction(inner, state, this.#repeated, this.#watch)
   }
 
   getConnectionInfo() {
@@ -173,6 +182,8 @@ class LockableAdapter implements SqlDriverAdapter {
   }
 }
 
+type Send = (query: SqlQuery) => Promise<SqlResultSet>
+
 const NO_ROWS: SqlResultSet = { columnNames: [], columnTypes: [], rows: [] }
 
 class LockableTransaction implements Transaction {
@@ -182,22 +193,27 @@ class LockableTransaction implements Transaction {
   readonly #inner: Transaction
   readonly #state: TransactionState
   readonly #repeated: RepeatedStatements
+  readonly #watch: LockWatch | undefined
 
-  constructor(inner: Transaction, state: TransactionState, repeated: RepeatedStatements) {
+  constructor(inner: Transaction, state: TransactionState, repeated: RepeatedStatements, watch: LockWatch | undefined) {
     this.provider = inner.provider
     this.adapterName = inner.adapterName
     this.options = inner.options
     this.#inner = inner
     this.#state = state
     this.#repeated = repeated
+    this.#watch = watch
   }
 
   async queryRaw(query: SqlQuery): Promise<SqlResultSet> {
-    offerTransactionState(query.sql, this.#state)
+    const observer = offerTransactionState(query.sql, this.#state)
     const last = this.#lastCall()
     if (last) return this.#queryLast(query, last)
     const request = findLockRequest(query)
-    return this.#state.run(() => (request ? this.#queryLocked(query, request) : this.#send(query)))
+    return this.#state.run(() => {
+      if (request) return this.#queryLocked(query, request)
+      return observer ? this.#observed(observer, (send) => send(query)) : this.#send(query)
+    })
   }
 
   async executeRaw(query: SqlQuery): Promise<number> {
@@ -275,12 +291,19 @@ class LockableTransaction implements Transaction {
   }
 
   async #queryLocked(query: SqlQuery, request: LockRequest): Promise<SqlResultSet> {
+    const { observer } = request
+    const lock = (send: Send) => queryLocked(query, request, send)
     try {
-      return await queryLocked(query, request, (locked) => this.#send(locked))
+      return await (observer ? this.#observed(observer, lock) : lock((locked) => this.#send(locked)))
     } catch (error) {
       if (errorSqlState(error) === SQL_STATE.lockNotAvailable) await this.#findBlockers(query, request)
       throw error
     }
+  }
+
+  #observed(observer: LockObserver, lock: (send: Send) => Promise<SqlResultSet>): Promise<SqlResultSet> {
+    const pid = () => this.#state.pid ?? backendPidOf(this.#inner)
+    return observeLock({ state: this.#state, watch: this.#watch, pid }, observer, (query) => this.#send(query), lock)
   }
 
   async #findBlockers(query: SqlQuery, request: LockRequest): Promise<void> {
@@ -299,7 +322,7 @@ async function explained<T>(starting: Promise<T>): Promise<T> {
   }
 }
 
-async function queryLocked(query: SqlQuery, request: LockRequest, send: (query: SqlQuery) => Promise<SqlResultSet>): Promise<SqlResultSet> {
+async function queryLocked(query: SqlQuery, request: LockRequest, send: Send): Promise<SqlResultSet> {
   try {
     return await runLockedStatement(query, request, send)
   } catch (error) {

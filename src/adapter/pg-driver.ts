@@ -1,4 +1,4 @@
-import type { SqlDriverAdapter } from './driver-adapter.js'
+import type { SqlDriverAdapter, Transaction } from './driver-adapter.js'
 
 /** A query as `@prisma/adapter-pg` gives it to `pg`. */
 export interface QueryConfig {
@@ -56,6 +56,12 @@ export function poolOf(adapter: SqlDriverAdapter): PgPool | undefined {
   if (adapter.adapterName !== '@prisma/adapter-pg') return undefined
   const pool = (adapter as PgAdapter).underlyingDriver?.()
   return pool !== undefined && pool === (adapter as PgAdapter).client ? (pool as PgPool) : undefined
+}
+
+/** The backend of a transaction's connection as `pg` knows it: behind a pooler, the pooler's own number for it. */
+export function backendPidOf(transaction: Transaction): number | undefined {
+  const { client } = transaction as { readonly client?: { readonly processID?: unknown } }
+  return typeof client?.processID === 'number' ? client.processID : undefined
 }
 
 /** Whether several statements can be sent in one round trip. Not so with `pg-native`, whose classes are others. */

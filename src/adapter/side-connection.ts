@@ -57,6 +57,15 @@ export class SideConnection {
     return this.#run(() => readWithoutWaiting<Row>(this.#open(), query))
   }
 
+  /** What the server says about other sessions; undefined when it does not, or not within a second. Never throws. */
+  async ask<T>(read: (sql: postgres.Sql) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.#run(() => withinSearchTime(this.#open(), read))
+    } catch {
+      return undefined
+    }
+  }
+
   async close(): Promise<void> {
     const sql = this.#sql
     this.#sql = undefined
@@ -95,8 +104,8 @@ export class SideConnection {
   #open(): postgres.Sql {
     this.#sql ??= postgres({
       ...toPostgresOptions(this.#config),
-      // A search that takes its time must not hold up a cancel.
-      max: 2,
+      // A search and a look at who waits, which may take their time, must not hold up a cancel.
+      max: 3,
       idle_timeout: 2,
       connect_timeout: 5,
       onnotice: () => undefined,
@@ -108,7 +117,8 @@ export class SideConnection {
   }
 }
 
-const blocker = (sql: postgres.Sql) => sql`
+/** The fields of a {@link LockBlocker}, of a session that the query calls `activity`. */
+export const blocker = (sql: postgres.Sql) => sql`
   activity.pid, application_name AS "applicationName", state, query,
     (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS "transactionAge"`
 

@@ -1,6 +1,7 @@
 import { classifyFailedCommit } from '../core/classify-error.js'
 import { errorSqlState } from '../core/error-sql-state.js'
 import { CommitNotSupportedError, type RowLockError } from '../core/errors.js'
+import type { LockObserver } from './lock-observer.js'
 import { cameBehind, commitAfterFailure, disturbed, type LastCall, newCommitReport } from './last-call.js'
 import type { SendWithCommit } from './late-begin.js'
 import type { CommitReport } from './piped-query.js'
@@ -23,6 +24,8 @@ import type { SideConnection } from './side-connection.js'
 export class TransactionState {
   /** How to reach the server while this transaction's own connection waits. */
   readonly side: SideConnection | undefined
+  /** What the caller calls the transaction, for whoever is told of it. */
+  label: string | undefined
   /** The backend that runs the transaction, once it is known. */
   pid: number | undefined
   /** The error of the statement that aborted the transaction, unless a savepoint undid it. */
@@ -46,6 +49,7 @@ export class TransactionState {
   lastCall: LastCall | undefined
   readonly #failures = new WeakSet<object>()
   readonly #savepoints = new Set<string>()
+  #onEnd: (() => void)[] | undefined
   #running = 0
   #calls = 0
   /** Settled when the last call is answered. */
@@ -105,6 +109,17 @@ export class TransactionState {
     return undefined
   }
 
+  /** Calls `listener`, which must not throw, once: when the transaction has ended, and its locks with it. */
+  onEnd(listener: () => void): void {
+    ;(this.#onEnd ??= []).push(listener)
+  }
+
+  #ended(): void {
+    const listeners = this.#onEnd
+    this.#onEnd = undefined
+    for (const listener of listeners ?? []) listener()
+  }
+
   /** Leaves a last call that has committed nothing: the transaction is ended as ever. */
   forgetLastCall(): void {
     if (this.commit === 'not sent') this.lastCall = undefined
@@ -161,6 +176,7 @@ export class TransactionState {
       const result = await this.#run(() => statement(report))
       if (report.sent && report.tag !== 'COMMIT') throw new Error(`PostgreSQL answered COMMIT with ${report.tag}.`)
       this.commit = report.sent ? 'done' : 'not sent'
+      if (report.sent) this.#ended()
       return result
     } catch (error) {
       this.commit = commitAfterFailure(report, error)
@@ -173,10 +189,18 @@ export class TransactionState {
     await this.cancelling
     await this.#lastAnswer
     if (this.lastCall?.sent && this.commit !== 'not sent') {
+      this.#ended()
       if (isCommit && this.commit === 'sent') throw this.commitError
       return undefined
     }
-    if (!isCommit) return statement()
+    try {
+      return await (isCommit ? this.#commit(statement) : statement())
+    } finally {
+      this.#ended()
+    }
+  }
+
+  async #commit<T>(statement: () => Promise<T>): Promise<T> {
     this.commit = 'sent'
     try {
       const result = await statement()
@@ -203,8 +227,11 @@ export function explainWithCode(explained: RowLockError | undefined, error: unkn
   return Object.defineProperty(explained, 'meta', { value: { driverAdapterError: error } })
 }
 
+/** @returns Who wants to know what becomes of the lock that the statement takes. */
+type Receive = (state: TransactionState) => LockObserver | undefined
+
 interface Registry {
-  readonly awaited: Map<number, (state: TransactionState) => void>
+  readonly awaited: Map<number, Receive>
   next: number
 }
 
@@ -212,17 +239,24 @@ const REGISTRY = Symbol.for('rowlock.transactionStates')
 const shared = globalThis as { [REGISTRY]?: Registry }
 const registry: Registry = (shared[REGISTRY] ??= { awaited: new Map(), next: 0 })
 
+const TAG_BEGINS = '/*rowlock:'
 const TAG = /^\/\*rowlock:(\d+)\*\//
 
 /**
  * Prepares a comment that, at the head of a statement, hands over the state of the transaction in which
  * the statement runs. Prisma gives its callers no other way to tell which connection is theirs.
+ *
+ * @param observer Told what becomes of the lock that the statement takes.
  */
-export function requestTransactionState(): { readonly comment: string; take(): TransactionState | undefined } {
+export function requestTransactionState(observer?: LockObserver): {
+  readonly comment: string
+  take(): TransactionState | undefined
+} {
   const id = registry.next++
   let received: TransactionState | undefined
   registry.awaited.set(id, (state) => {
     received = state
+    return observer
   })
   return {
     comment: `/*rowlock:${id}*/`,
@@ -233,9 +267,12 @@ export function requestTransactionState(): { readonly comment: string; take(): T
   }
 }
 
-/** Answers a {@link requestTransactionState} comment at the head of `sql`, if there is one. */
-export function offerTransactionState(sql: string, state: TransactionState): void {
-  if (registry.awaited.size === 0 || !sql.startsWith('/*rowlock:')) return
+/** Whether a statement is one of rowlock's own, with the comment of {@link requestTransactionState}. */
+export const asksForTransactionState = (sql: string): boolean => sql.startsWith(TAG_BEGINS)
+
+/** Answers a {@link requestTransactionState} comment at the head of `sql`, if there is one, and returns its observer. */
+export function offerTransactionState(sql: string, state: TransactionState): LockObserver | undefined {
+  if (registry.awaited.size === 0 || !asksForTransactionState(sql)) return undefined
   const id = TAG.exec(sql)?.[1]
-  if (id !== undefined) registry.awaited.get(Number(id))?.(state)
+  return id === undefined ? undefined : registry.awaited.get(Number(id))?.(state)
 }

@@ -44,11 +44,17 @@ export class KeyedSemaphore {
   /**
    * Waits for its turn.
    *
+   * @param onWait Told that it has to wait, and its place among those who do, from 1.
    * @throws The signal's reason when it is aborted before the turn has come; nothing is then held.
    */
-  async acquire(key: unknown, permits: number, signal?: AbortSignal): Promise<Release> {
+  async acquire(key: unknown, permits: number, signal?: AbortSignal, onWait?: (position: number) => void): Promise<Release> {
     signal?.throwIfAborted()
-    return this.tryAcquire(key, permits) ?? this.#wait(key, this.#entries.get(key)!, permits, signal)
+    const granted = this.tryAcquire(key, permits)
+    if (granted) return granted
+    const entry = this.#entries.get(key)!
+    const turn = this.#wait(key, entry, permits, signal)
+    onWait?.(entry.waiters!.size)
+    return turn
   }
 
   #wait(key: unknown, entry: Entry, permits: number, signal: AbortSignal | undefined): Promise<Release> {

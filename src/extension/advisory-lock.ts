@@ -13,7 +13,10 @@ import { parseFlag, readOptions } from '../core/option-checks.js'
 import { SQL_STATE } from '../core/sql-state.js'
 import { type AdvisoryLockKey, advisoryLockKey } from '../sql/advisory-lock-key.js'
 import { selectWithLockTimeout } from '../sql/lock-timeout.js'
+import type { Emitter } from '../events/emitter.js'
+import { transactionStateOf } from '../transaction/open-transactions.js'
 import { isTransactionClient, type RawQueryClient } from '../transaction/transaction-client.js'
+import { LockReport } from './lock-report.js'
 
 /** Options of `$advisoryLock`; `nowait` and `timeout` exclude each other. */
 export interface AdvisoryLockOptions {
@@ -26,7 +29,12 @@ export interface AdvisoryLockOptions {
 }
 
 /** Takes a transaction-scoped advisory lock on `tx`; see `$advisoryLock`. */
-export async function takeAdvisoryLock(tx: RawQueryClient, key: AdvisoryLockKey, options: AdvisoryLockOptions = {}): Promise<void> {
+export async function takeAdvisoryLock(
+  tx: RawQueryClient,
+  key: AdvisoryLockKey,
+  options: AdvisoryLockOptions = {},
+  emitter?: Emitter,
+): Promise<void> {
   const { shared, nowait, timeout } = parseOptions(options)
   const number = advisoryLockKey(key)
   if (!isTransactionClient(tx)) {
@@ -38,31 +46,37 @@ export async function takeAdvisoryLock(tx: RawQueryClient, key: AdvisoryLockKey,
   }
   const call = `pg_${nowait ? 'try_' : ''}advisory_xact_lock${shared ? '_shared' : ''}($1::bigint)`
   const sql = timeout === undefined ? `SELECT ${call}::text AS granted` : selectWithLockTimeout(`${call}::text AS granted`, timeout)
-  const requested = requestTransactionState()
+  const label = emitter && transactionStateOf(tx)?.label
+  const report = emitter && new LockReport(emitter, { key, strength: shared ? 'advisoryShared' : 'advisory', label })
+  const requested = requestTransactionState(report)
   const findHolders = () => requested.take()?.side?.findAdvisoryLockHolders(number)
   try {
     const [row] = await tx.$queryRawUnsafe<[{ granted: string }]>(requested.comment + sql, number)
     if (row.granted !== 'false') return
   } catch (error) {
-    throw await explain(error, key, findHolders)
+    const explained = await explain(error, key, findHolders)
+    report?.refused(explained)
+    throw explained
   } finally {
     requested.take()
   }
-  throw new LockNotAvailableError(
+  const held = await heldByAnother(key, findHolders)
+  report?.refused(held)
+  throw held
+}
+
+async function heldByAnother(key: AdvisoryLockKey, findHolders: FindHolders): Promise<LockNotAvailableError> {
+  const blockers = await findHolders()
+  return new LockNotAvailableError(
     `Another transaction holds the advisory lock${describeKey(key)}, and the call asked not to wait for it.`,
-    {
-      key,
-      blockers: await findHolders(),
-    },
+    { key, blockers },
   )
 }
 
+type FindHolders = () => Promise<RowLockError['blockers']> | undefined
+
 /** Says which lock it was: the extension has seen a raw query, and explained its error as such. */
-async function explain(
-  error: unknown,
-  key: AdvisoryLockKey,
-  findHolders: () => Promise<RowLockError['blockers']> | undefined,
-): Promise<unknown> {
+async function explain(error: unknown, key: AdvisoryLockKey, findHolders: FindHolders): Promise<unknown> {
   const cause = isRowLockError(error) && error.cause !== undefined ? error.cause : error
   const blockers = errorSqlState(cause) === SQL_STATE.lockNotAvailable ? await findHolders() : undefined
   return classifyError(cause, { key, blockers, subject: `the call for the advisory lock${describeKey(key)}` }) ?? error

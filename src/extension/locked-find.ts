@@ -4,6 +4,7 @@ import { parseLockOption, type RowLock } from '../core/lock-option.js'
 import { classifyError } from '../core/classify-error.js'
 import type { RowUpdate } from '../sql/update-statement.js'
 import { paginatesInMemory, readPageKeys } from './cursor-page.js'
+import { LockReport } from './lock-report.js'
 import type { QueryCall } from './query-call.js'
 import { uniqueWhereToFilter } from './unique-where.js'
 
@@ -71,17 +72,25 @@ function toFindArgs({ operation, model }: QueryCall, args: Args): Args {
 
 /** Sends the find with its marker; the adapter puts the lock into the SQL that Prisma renders. */
 export async function sendLocked(call: QueryCall, args: Args, lock: RowLock, update?: RowUpdate): Promise<unknown> {
-  const { marker, request } = openLockRequest(lock, (args['skip'] as number | undefined) ?? 0, update)
+  const report = update ? undefined : reportOf(call, lock)
+  const { marker, request } = openLockRequest(lock, (args['skip'] as number | undefined) ?? 0, update, report)
   try {
     const result = await call.query({ ...args, skip: marker }, RUNS_AS[call.operation]!)
     // `take: 0` is answered by Prisma itself: there is no statement, and no row to lock.
     if (!request.applied && args['take'] !== 0) throw notApplied(call, lock)
     return result
   } catch (error) {
-    throw explain(error, call, request)
+    const explained = explain(error, call, request)
+    // What was refused before it was sent has asked nobody for a lock.
+    if (request.applied && explained !== request.refusal && call.isOwnError(error)) report?.refused(explained)
+    throw explained
   } finally {
     closeLockRequest(marker)
   }
+}
+
+function reportOf({ emitter, model, args, label }: QueryCall, { strength }: RowLock): LockReport | undefined {
+  return emitter && new LockReport(emitter, { model: model.name, table: model.table, key: args['where'], strength, label })
 }
 
 /**

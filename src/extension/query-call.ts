@@ -1,3 +1,5 @@
+import type { Emitter } from '../events/emitter.js'
+import { findTransactionState } from '../transaction/open-transactions.js'
 import type { SchemaModel } from './schema-model.js'
 
 type Args = Record<string, unknown>
@@ -9,6 +11,10 @@ export interface QueryCall {
   readonly args: Args
   /** The transaction the query runs in: interactive (`itx`), which has an id, or one of `$transaction([…])` (`batch`). */
   readonly transaction: { readonly kind: string; readonly index?: number; readonly id?: string } | undefined
+  /** Told what becomes of the lock that the call takes; undefined while nobody listens. */
+  readonly emitter: Emitter | undefined
+  /** What the caller calls the transaction. */
+  readonly label: string | undefined
   /** Runs the query with other arguments, and as another operation, through the extensions that follow. */
   query(args: Args, operation: string): Promise<unknown>
   /** False for an error of another query of the same batch, which every query of the batch gets. */
@@ -24,7 +30,7 @@ export interface QueryHookParams {
   readonly __internalParams?: { readonly transaction?: QueryCall['transaction']; readonly jsModelName?: string }
 }
 
-export function toQueryCall(params: QueryHookParams, model: SchemaModel): QueryCall {
+export function toQueryCall(params: QueryHookParams, model: SchemaModel, emitter?: Emitter): QueryCall {
   const { operation, query, __internalParams: internals } = params
   const transaction = internals?.transaction
   return {
@@ -32,6 +38,8 @@ export function toQueryCall(params: QueryHookParams, model: SchemaModel): QueryC
     model,
     args: (params.args ?? {}) as Args,
     transaction,
+    emitter,
+    label: emitter && findTransactionState(transaction?.id)?.label,
     query: (args, as) =>
       // Prisma reads the operation to run from its own parameters, and takes a changed copy of them.
       as === operation ? query(args) : query(args, { ...internals, action: as, clientMethod: `${internals?.jsModelName}.${as}` }),

@@ -1,8 +1,11 @@
-import type { TransactionState } from '../adapter/transaction-state.js'
+import { asksForTransactionState, type TransactionState } from '../adapter/transaction-state.js'
+import { systemClock } from '../core/clock.js'
 import { propertyOf } from '../core/option-checks.js'
-import { LockNotSupportedError } from '../core/errors.js'
+import { isRowLockError, LockNotSupportedError } from '../core/errors.js'
 import { classifyError } from '../core/classify-error.js'
 import { recordDeadlock } from '../transaction/deadlock-history.js'
+import { createEmitter, type FindEmitter } from '../events/emitter.js'
+import { parseRowLocksOptions, type RowLocksOptions } from '../events/row-locks-options.js'
 import { findTransactionState } from '../transaction/open-transactions.js'
 import { runTransaction, type TransactionFunction } from '../transaction/run-transaction.js'
 import { isTransactionClient, opensAs, type RawQueryClient, type TransactionalClient } from '../transaction/transaction-client.js'
@@ -36,6 +39,8 @@ const SCHEMA_OF_MODEL = '$rowlockSchema'
  * Failures that have to do with locks, time limits and the connection arrive as `RowLockError`s on every
  * call of the extended client, with Prisma's error as their `cause`; all others stay Prisma's.
  *
+ * @param options Who is told what happens: by events, and by OpenTelemetry's spans and metrics.
+ * @throws {InvalidOptionError} for an option outside its range.
  * @example
  * ```ts
  * const adapter = lockable(new PrismaPg({ connectionString: process.env.DATABASE_URL }))
@@ -46,11 +51,12 @@ const SCHEMA_OF_MODEL = '$rowlockSchema'
  * })
  * ```
  */
-export function rowLocks(): RowLocksExtension {
-  return ((client: Client) => extendRemembering(client, client.$extends, extensionOf(client))) as unknown as RowLocksExtension
+export function rowLocks(options?: RowLocksOptions): RowLocksExtension {
+  const findEmitter = createEmitter(parseRowLocksOptions(options))
+  return ((client: Client) => extendRemembering(client, client.$extends, extensionOf(client, findEmitter))) as unknown as RowLocksExtension
 }
 
-function extensionOf(client: Client) {
+function extensionOf(client: Client, findEmitter: FindEmitter) {
   const models = readSchemaModels(client)
   const extend = client.$extends
   const open = client.$transaction
@@ -60,9 +66,10 @@ function extensionOf(client: Client) {
       async $allOperations(params: QueryHookParams) {
         const { transaction } = params.__internalParams ?? {}
         const state = transaction?.kind === 'itx' ? findTransactionState(transaction.id) : undefined
-        if (state) return state.call(() => runQuery(params, models, state))
+        const run = () => runQuery(params, models, state, findEmitter)
+        if (state) return state.call(run)
         try {
-          return await runQuery(params, models, undefined)
+          return await run()
         } catch (error) {
           recordDeadlock(client, error)
           throw error
@@ -74,10 +81,10 @@ function extensionOf(client: Client) {
         return openNoting(this, open, work, options)
       }),
       async $transactionWithRetry<R>(this: TransactionalClient, fn: TransactionFunction<never, R>, options?: TransactionOptions) {
-        return runTransaction(this, fn, options)
+        return runTransaction(this, fn, options, systemClock, findEmitter())
       },
       async $advisoryLock(this: RawQueryClient, key: AdvisoryLockKey, options?: AdvisoryLockOptions) {
-        return takeAdvisoryLock(this, key, options)
+        return takeAdvisoryLock(this, key, options, findEmitter())
       },
       $extends(this: object, extension: unknown) {
         return extendRemembering(this, extend, extension)
@@ -89,7 +96,7 @@ function extensionOf(client: Client) {
           return models.get(this.$name)
         },
         async withLock<R>(this: ModelOfClient, args: never, run: (row: unknown, tx: unknown) => Promise<R>, options?: WithLockOptions) {
-          return withLock(clientOf(this), models.get(this.$name)!, args, run, options)
+          return withLock(clientOf(this), models.get(this.$name)!, args, run, options, findEmitter())
         },
       },
     },
@@ -145,12 +152,18 @@ export function schemaOfDelegate(delegate: unknown): SchemaModel | undefined {
   return typeof schema === 'function' ? (schema.call(delegate) as SchemaModel | undefined) : undefined
 }
 
-async function runQuery(params: QueryHookParams, models: Models, state: TransactionState | undefined): Promise<unknown> {
+async function runQuery(
+  params: QueryHookParams,
+  models: Models,
+  state: TransactionState | undefined,
+  findEmitter: FindEmitter,
+): Promise<unknown> {
   const model = params.model === undefined ? undefined : models.get(params.model)
   const { lock, commit } = (model && (params.args as { lock?: unknown; commit?: unknown } | undefined)) ?? {}
-  if (model && commit !== undefined) return committingWrite(toQueryCall(params, model), state, (error) => explain(error, params))
+  const explained = (error: unknown) => reporting(explain(error, params), params, model, state, findEmitter)
+  if (model && commit !== undefined) return committingWrite(toQueryCall(params, model), state, explained)
   if (model && lock !== undefined) {
-    const call = toQueryCall(params, model)
+    const call = toQueryCall(params, model, findEmitter())
     const update = updateOf(lock)
     if (update) return updatingFind(call, update)
     return takesLock(params.operation) ? lockedFind(call) : refuseLock(call)
@@ -158,15 +171,34 @@ async function runQuery(params: QueryHookParams, models: Models, state: Transact
   try {
     return await params.query(params.args)
   } catch (error) {
-    throw explain(error, params)
+    throw explained(error)
   }
+}
+
+// Of a call that names no lock.
+const REFUSED_LOCK: readonly string[] = ['LOCK_NOT_AVAILABLE', 'LOCK_TIMEOUT', 'DEADLOCK']
+
+/** Tells the listeners, if there are any, of a write or raw SQL that did not get the lock it needed. */
+function reporting(
+  error: unknown,
+  { args }: QueryHookParams,
+  model: SchemaModel | undefined,
+  state: TransactionState | undefined,
+  findEmitter: FindEmitter,
+): unknown {
+  if (!isRowLockError(error) || !REFUSED_LOCK.includes(error.code) || rawTexts(args).some(asksForTransactionState)) return error
+  const emitter = findEmitter()
+  const { key, blockers = [] } = error
+  const lock = { model: model?.name, table: model?.table, key, label: state?.label }
+  emitter?.emit({ type: 'lock.refused', at: new Date(), ...lock, error, blockers }, emitter.currentScope())
+  return error
 }
 
 function explain(error: unknown, { model, operation, args, __internalParams }: QueryHookParams): unknown {
   const transaction = __internalParams?.transaction
   if (!isErrorOf(error, transaction)) return error
   const key = model === undefined ? undefined : (args as { where?: unknown } | undefined)?.where
-  const nowait = model === undefined && asksNotToWait(args)
+  const nowait = model === undefined && rawTexts(args).some((text) => /\bNOWAIT\b/i.test(text))
   const autocommit = transaction === undefined && !READS.test(operation)
   return classifyError(error, { model, key, nowait, autocommit }) ?? error
 }
@@ -174,9 +206,9 @@ function explain(error: unknown, { model, operation, args, __internalParams }: Q
 // The operations that change nothing, whatever their arguments.
 const READS = /^(?:find|count|aggregate|groupBy)/
 
-/** Whether raw SQL has the word NOWAIT: a refused lock is then told from an expired wait. */
-function asksNotToWait(args: unknown): boolean {
+/** The texts of raw SQL. With the word NOWAIT in it, a refused lock is told from an expired wait. */
+function rawTexts(args: unknown): readonly string[] {
   const { sql, strings } = (args ?? {}) as { sql?: unknown; strings?: readonly string[] }
-  const texts = typeof sql === 'string' ? [sql] : (strings ?? (Array.isArray(args) ? args : []))
-  return texts.some((text) => typeof text === 'string' && /\bNOWAIT\b/i.test(text))
+  const texts: readonly unknown[] = typeof sql === 'string' ? [sql] : (strings ?? (Array.isArray(args) ? args : []))
+  return texts.filter((text) => typeof text === 'string')
 }

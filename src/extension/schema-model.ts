@@ -5,6 +5,8 @@ import { type DeclaredField, isMappedEnum, parseSchemaBlock, type SchemaBlock } 
 /** What rowlock knows of a model at run time. */
 export interface SchemaModel {
   readonly name: string
+  /** Its table's name in the database, without its schema. */
+  readonly table: string
   /** All its fields, relations included. */
   readonly fields: ReadonlySet<string>
   /** Its fields with `@id` or `@unique`; undefined when the schema could not be read. */
@@ -121,15 +123,14 @@ export function isWritableDirectly(client: unknown, model: string): boolean {
  * in the text of the schema.
  */
 function parseModels(models: Record<string, DataModel>, schema = ''): Models {
-  return new Map(
-    Object.entries(models).map(([name, { fields }]) => [name, toSchemaModel(name, fields, parseSchemaBlock(name, schema))] as const),
-  )
+  return new Map(Object.entries(models).map(([name, model]) => [name, toSchemaModel(name, model, parseSchemaBlock(name, schema))] as const))
 }
 
-function toSchemaModel(name: string, fields: readonly RuntimeField[], block: SchemaBlock | undefined): SchemaModel {
+function toSchemaModel(name: string, { dbName, fields }: DataModel, block: SchemaBlock | undefined): SchemaModel {
   const stored = fields.filter(({ kind }) => kind !== 'object')
   return {
     name,
+    table: dbName ?? name,
     fields: new Set(fields.map((field) => field.name)),
     uniqueFields: block && new Set([...block.fields].filter(([, { unique }]) => unique).map(([field]) => field)),
     columns: new Map(

@@ -1,7 +1,9 @@
+import { systemClock } from '../core/clock.js'
 import { InvalidOptionError, RecordNotFoundError } from '../core/errors.js'
 import { type LockOption, parseLockOption, toLockOption } from '../core/lock-option.js'
 import { assertFunction, isObject, readable, readOptions } from '../core/option-checks.js'
 import { describeKey } from '../core/classify-error.js'
+import type { Emitter } from '../events/emitter.js'
 import { type RowGate, toGate } from '../transaction/gate.js'
 import { runTransaction } from '../transaction/run-transaction.js'
 import type { TransactionalClient } from '../transaction/transaction-client.js'
@@ -26,6 +28,7 @@ export async function withLock<R>(
   args: Args,
   run: (row: unknown, tx: unknown) => Promise<R>,
   options: WithLockOptions = {},
+  emitter?: Emitter,
 ): Promise<R> {
   assertFunction(run, 'run')
   options = readOptions(options, [...TRANSACTION_OPTION_KEYS, 'lock'], 'options')
@@ -41,6 +44,8 @@ export async function withLock<R>(
       return run(row, tx)
     },
     { ...transactionOptions, gate: toGate(gate, model.name, where) },
+    systemClock,
+    emitter,
   )
 }
 

@@ -48,6 +48,8 @@ export type RowGate = true | AdvisoryLockKey | Partial<GateOptions>
 /** A validated {@link Gate}. */
 export interface GateSettings {
   readonly key: string
+  /** As the caller gave it. */
+  readonly name: AdvisoryLockKey
   /** What one caller takes of {@link WHOLE}. */
   readonly share: number
 }
@@ -66,13 +68,19 @@ export function gatesOf(original: object): KeyedSemaphore {
   return known
 }
 
+/** Who wants to know who queues. */
+interface GateReport {
+  queued(gate: GateSettings, position: number): void
+}
+
 /**
  * Waits for its turn at the gate.
  *
  * @throws The signal's reason when it is aborted before.
  */
-export function enterGate(client: object, { key, share }: GateSettings, signal?: AbortSignal): Promise<Release> {
-  return gatesOf(originalClient(client)).acquire(key, share, signal)
+export function enterGate(client: object, gate: GateSettings, signal?: AbortSignal, report?: GateReport): Promise<Release> {
+  const onWait = report && ((position: number) => report.queued(gate, position))
+  return gatesOf(originalClient(client)).acquire(gate.key, gate.share, signal, onWait)
 }
 
 /** Runs `run` when its turn at the gate has come. */
@@ -90,13 +98,17 @@ export function parseGate(gate: Gate): GateSettings
 export function parseGate(gate: Gate | undefined): GateSettings | undefined
 export function parseGate(gate: Gate | undefined): GateSettings | undefined {
   if (gate === undefined) return undefined
-  if (isKey(gate)) return gateSettings(encodeKey(gate, 'gate'))
+  if (isKey(gate)) return gateSettings(gate, encodeKey(gate, 'gate'))
   gate = readOptions(gate, ['key', 'width'], 'gate')
   const width = parseNumber(gate.width, 'gate.width', { min: 1, max: MAX_WIDTH })
-  return gateSettings(encodeKey(gate.key, 'gate.key'), width)
+  return gateSettings(gate.key, encodeKey(gate.key, 'gate.key'), width)
 }
 
-const gateSettings = (key: string, width = DEFAULT_WIDTH): GateSettings => ({ key, share: Math.floor(WHOLE / width) })
+const gateSettings = (name: AdvisoryLockKey, key: string, width = DEFAULT_WIDTH): GateSettings => ({
+  name,
+  key,
+  share: Math.floor(WHOLE / width),
+})
 
 /** Anything that is no object of options is to be a key. */
 const isKey = (gate: Gate | Partial<GateOptions> | boolean): gate is AdvisoryLockKey =>

@@ -2,11 +2,13 @@ import { systemClock, type Clock } from '../core/clock.js'
 import { isRowLockError, RetryExhaustedError, type RowLockError } from '../core/errors.js'
 import type { Release } from '../core/keyed-semaphore.js'
 import { assertFunction } from '../core/option-checks.js'
+import type { Emitter } from '../events/emitter.js'
 import { recordDeadlock } from './deadlock-history.js'
 import { enterGate } from './gate.js'
 import { TransactionAttempt } from './transaction-attempt.js'
 import { opensByPrisma, type RawQueryClient, type TransactionalClient } from './transaction-client.js'
 import { parseTransactionOptions, type RetryOptions, type TransactionOptions, type TransactionSettings } from './transaction-options.js'
+import { TransactionReport } from './transaction-report.js'
 import { refuseNesting, withTransactionScope } from './transaction-scope.js'
 
 /** What a transaction function is told about its run. */
@@ -28,26 +30,43 @@ export async function runTransaction<Tx, R>(
   fn: TransactionFunction<Tx, R>,
   options?: TransactionOptions,
   clock: Clock = systemClock,
+  emitter?: Emitter,
 ): Promise<R> {
   assertFunction(fn, 'fn')
   const settings = parseTransactionOptions(options)
   refuseNesting(client)
+  const report = emitter && new TransactionReport(emitter, settings.label)
+  const run = () => runAttempts(client, fn, settings, clock, report)
+  return report ? report.inTransaction(run) : run()
+}
 
+async function runAttempts<Tx, R>(
+  client: TransactionalClient,
+  fn: TransactionFunction<Tx, R>,
+  settings: TransactionSettings,
+  clock: Clock,
+  report: TransactionReport | undefined,
+): Promise<R> {
   let started = clock.now()
   for (let attempt = 1; ; attempt++) {
     settings.signal?.throwIfAborted()
     const queued = clock.now()
-    const leave = settings.gate && (await enterGate(client, settings.gate, settings.signal))
+    const leave = settings.gate && (await enterGate(client, settings.gate, settings.signal, report))
     // The deadline is for trying, and who queues has not begun to.
     started += clock.now() - queued
+    report?.passedGate(clock.now() - queued)
     try {
-      return await runAttempt(client, fn, settings, attempt, leave)
+      const run = () => runAttempt(client, fn, settings, attempt, leave)
+      const result = await (report ? report.inAttempt(attempt, run) : run())
+      report?.committed(attempt)
+      return result
     } catch (error) {
       if (!isRetryable(error, settings.retry) || settings.retry.attempts === 1) throw error
       const delay = backOff(settings.retry, attempt, clock)
       const late = clock.now() - started + delay > settings.retry.deadline
       if (attempt >= settings.retry.attempts || late) throw exhausted(error, attempt)
       await settings.onRetry?.({ attempt, error, delay })
+      report?.retried(attempt, error, delay)
       await clock.sleep(delay, settings.signal)
     }
   }

@@ -106,6 +106,7 @@ export class TransactionAttempt {
     this.#throwIfEnded()
     this.#deadline = setTimeout(() => this.#onDeadline(), this.#settings.timeout)
     this.#state = this.#opening.state ?? (await this.#takeHold(tx))
+    this.#state.label = this.#settings.label
     this.#forget = rememberTransactionState(tx, this.#state)
     this.#throwIfEnded()
     // The early end wins over an `fn` that waits for something else than the database.

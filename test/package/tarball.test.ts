@@ -136,6 +136,32 @@ describe('the package in an empty TypeScript project', () => {
   })
 })
 
+describe('@opentelemetry/api', () => {
+  const EXTEND = `import { rowLocks } from '${manifest.name}'; process.on('warning', ({ name }) => console.log(name)); rowLocks()`
+
+  async function extendWith(folderName: string, api?: string): Promise<string> {
+    const project = join(folder.path, folderName)
+    await mkdir(project)
+    await installTarball(tarball, project, [])
+    const installed = join(project, 'node_modules/@opentelemetry/api')
+    await run('rm', ['-rf', installed])
+    if (api !== undefined) {
+      await mkdir(installed, { recursive: true })
+      await writeFile(join(installed, 'package.json'), '{ "name": "@opentelemetry/api", "type": "module", "main": "index.js" }')
+      await writeFile(join(installed, 'index.js'), api)
+    }
+    return run(process.execPath, ['-e', EXTEND, '--input-type=module'], { cwd: project })
+  }
+
+  test('may be missing', async () => {
+    expect(await extendWith('without-telemetry')).toBe('')
+  })
+
+  test('that is there and does not load is warned of', async () => {
+    expect(await extendWith('broken-telemetry', 'throw new Error("broken")')).toBe('RowLockWarning\n')
+  })
+})
+
 test('npm run build makes what the tests above pack', () => {
   expect(manifest.scripts['build']).toBe('npm run generate && node scripts/compile.mjs')
 })

@@ -22,7 +22,7 @@ import { boundedCallback, callback, fields, foreign, foreignFields, type Place, 
 import type { World } from './world.js'
 
 const client = foreign((world) => world.prisma)
-const TRANSACTION = { timeout: 40, maxWait: 5_000, retry: false }
+const TRANSACTION = { timeout: 40, maxWait: 5_000, retry: false } as const
 const user = value((world: World) => world.user())
 const key = value((world: World) => `key ${world.next()}`)
 const transactionOptions: Record<string, Place> = {
@@ -117,7 +117,13 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
     foreign(() => new PrismaPg({})),
     fields({ connection: value('postgres://localhost/x'), preparedStatements: value(true) }),
   ]),
-  rowLocks: plain(rowLocks, []),
+  rowLocks: {
+    places: [fields({ onEvent: callback(() => undefined), slowLock: value(1_000), telemetry: value(false) })],
+    call: ([options], world) => {
+      const listening = world.plain.$extends(rowLocks(options))
+      return listening.$transactionWithRetry((tx) => tx.user.findUnique({ where: { id: world.user() }, lock: 'forUpdate' }), TRANSACTION)
+    },
+  },
   directQuery: plain(directQuery, [client, fields({ text: raw('SELECT $1::text AS "a"'), values: value(['x']) })], {
     throws: ['DriverAdapterError'],
   }),

@@ -19,7 +19,8 @@ export async function createWorld() {
   const pool = quiet(new pg.Pool({ connectionString: database.url, max: 12 }))
   const lockerPool = quiet(new pg.Pool({ connectionString: database.url, max: 8 }))
   const sql = postgres(database.url, { max: 1, onnotice: () => undefined })
-  const prisma = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) }).$extends(rowLocks())
+  const plain = new PrismaClient({ adapter: lockable(new PrismaPg(pool)) })
+  const prisma = plain.$extends(rowLocks())
   await prisma.user.createMany({ data: Array.from({ length: USERS }, (_, index) => ({ id: index + 1, name: `user ${index + 1}` })) })
   await prisma.wallet.createMany({ data: Array.from({ length: USERS }, (_, index) => ({ id: index + 1, userId: index + 1, balance: 0 })) })
   await prisma.company.create({ data: { id: 1, name: 'Acme', count: 1_000 } })
@@ -30,6 +31,8 @@ export async function createWorld() {
   let numbers = 0
   return {
     database,
+    /** Without `rowLocks()`. */
+    plain,
     prisma,
     pool,
     lockerPool,

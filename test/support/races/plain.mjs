@@ -7,5 +7,5 @@ export const refuse = ({ index, input }) => {
   if (index >= input.seats) throw Object.assign(new Error('Sold out\u001B[31m.'), { code: 'SOLD_OUT' })
   return 'seat'
 }
-export const hang = () => new Promise(() => setInterval(() => undefined, 60_000))
+export const hang = () => new Promise(() => globalThis.setInterval(() => undefined, 60_000))
 export const number = 42

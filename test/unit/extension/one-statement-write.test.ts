@@ -5,6 +5,7 @@ import type { SchemaModel } from '../../../src/extension/schema-model.js'
 const column = (name: string) => [name, { name, type: 'Int' }] as const
 const model: SchemaModel = {
   name: 'Wallet',
+  table: 'Wallet',
   fields: new Set(['id', 'userId', 'user', 'entries']),
   columns: new Map([column('id'), column('userId')]),
   uniqueFields: undefined,

@@ -8,6 +8,7 @@ const column = (type: string, details: Partial<SchemaColumn> = {}): SchemaColumn
 function model(columns: Record<string, SchemaColumn>, key: readonly string[] | undefined, unique = Object.keys(columns)): SchemaModel {
   return {
     name: 'Thing',
+    table: 'Thing',
     fields: new Set(Object.keys(columns)),
     uniqueFields: new Set(unique),
     columns: new Map(Object.entries(columns)),
