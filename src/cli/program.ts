@@ -44,10 +44,13 @@ function explainErrors(command: Command): void {
 }
 
 function toSentence(text: string): string {
-  const [first = '', ...rest] = text
+  const [first = '', ...rest] = withoutValues(text)
     .trim()
     .replace(/^error: /, '')
     .split('\n')
   const sentence = `${first.charAt(0).toUpperCase()}${first.slice(1)}`
   return [sentence.endsWith('.') ? sentence : `${sentence}.`, ...rest].join(' ')
 }
+
+/** An option that is not known is named without what it was given, which may be a URL with a password in it. */
+const withoutValues = (text: string): string => text.replace(/'(--[^'=\s]+)=[^]*?'(?=$|\s)/g, "'$1'").replace(/:\/\/[^\s'@]*@/g, '://…@')

@@ -35,6 +35,7 @@ test('a wrong command line ends with 2, and says on standard error what is wrong
     [['demo', '--fast'], "rowlock demo: Unknown option '--fast'. See `rowlock demo --help`.\n"],
     [['demo', '--jso'], "rowlock demo: Unknown option '--jso'. (Did you mean --json?) See `rowlock demo --help`.\n"],
     [['demo', '--only', 'seat'], /^rowlock demo: .* The scenarios are sign-in, ticket, .* See `rowlock demo --help`\.\n$/],
+    [['demo', '--database=postgresql://me:secret@host/x'], "rowlock demo: Unknown option '--database'. See `rowlock demo --help`.\n"],
     [['demo', 'now'], /^rowlock demo: Too many arguments.* See `rowlock demo --help`\.\n$/],
     [[], /^Usage: rowlock/],
   ]

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Place, Target } from './target.js'
 import { newThrown, type Thrown } from './thrown.js'
-import { endlessCallback, hostileCallback, hostileKey, hostileValue, type HostileValue, isTooLongForPrisma } from './values.js'
+import { endlessCallback, hostileCallback, hostileKey, hostileValue, type HostileValue, isTooLong } from './values.js'
 import type { World } from './world.js'
 
 // Functions that throw when they are called.
@@ -37,7 +37,7 @@ export interface HostileCall {
 }
 
 /** Arguments as they should be, with each twist in one of the places. */
-export function makeCall({ places }: Target, world: World, twists: readonly Twist[]): HostileCall {
+export function makeCall({ places, unbounded = false }: Target, world: World, twists: readonly Twist[]): HostileCall {
   const thrown = newThrown()
   const slots = places.flatMap((place, index) => slotsOf(place, [String(index)]))
   const chosen = new Map(twists.map((one) => [slots[one.at % Math.max(1, slots.length)], one] as const))
@@ -56,7 +56,7 @@ export function makeCall({ places }: Target, world: World, twists: readonly Twis
   }
   const make = (given: HostileValue, copied: boolean): unknown => {
     if (copied) isForeign = true
-    return copied && isTooLongForPrisma(given) ? [] : given.make(thrown)
+    return (copied || unbounded) && isTooLong(given) ? [] : given.make(thrown)
   }
   const hostile = (place: Place, { value, callback, how }: Twist, path: readonly string[], copied: boolean): unknown => {
     // What cannot be called at all throws by itself, as the caller's own.

@@ -39,11 +39,12 @@ const option = fc.oneof(
   fc.constantFrom('--export', '--input', '--input={}', '--requests', '--requests=0', '--processes=99', '--expect=-1', '--deadline=1e9'),
   fc.constantFrom('--no-database', '--database', '--migrations', '--schema', '--source', '--source=src/cli'),
   url.map((one) => `--database=${one}`),
+  url.map((one) => `--url=${one}`),
   text,
 )
 const command: fc.Arbitrary<Command> = fc.record({
   args: fc
-    .tuple(fc.constantFrom('demo', 'explore', 'race', 'doctor', 'help'), fc.array(option, { maxLength: 3 }))
+    .tuple(fc.constantFrom('demo', 'explore', 'race', 'locks', 'help'), fc.array(option, { maxLength: 3 }))
     .map(([name, more]) => [name, ...more]),
   env: fc.record({ DATABASE_URL: url, ROWLOCK_DATABASE: text }, { requiredKeys: ['DATABASE_URL'] }),
 })
@@ -66,7 +67,7 @@ export async function runCommands(plan: Plan): Promise<Outcome> {
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  plan.progress(`rowlock demo | explore | race | doctor | help: ${total} commands`)
+  plan.progress(`rowlock demo | explore | race | locks | help: ${total} commands`)
   const notes = [`${total} commands`, ...untyped.map((one) => `untyped: ${one}`), ...stuck.map((one) => `stuck: ${one}`)]
   return { faults: total, operations: total, untyped: untyped.length, stuck: stuck.length, notes }
 }

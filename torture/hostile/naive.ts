@@ -12,6 +12,7 @@ const input = fields({ userId: value((world: World) => world.user()), amount: va
 export const NAIVE = {
   unchecked: {
     places: [input],
+    unbounded: true,
     call: async ([{ userId, amount }]: readonly [Input], { prisma }: World) => {
       const cents = Math.round(Number(amount) * 100)
       await prisma.$queryRawUnsafe('UPDATE "Wallet" SET "balance" = "balance" + $2::numeric / 100 WHERE "userId" = $1', userId, cents)
@@ -19,12 +20,14 @@ export const NAIVE = {
   },
   concatenated: {
     places: [input],
+    unbounded: true,
     call: async ([{ userId, amount }]: readonly [Input], { prisma }: World) => {
       await prisma.$queryRawUnsafe(`SELECT '${amount}' FROM "Wallet" WHERE "userId" = ${userId}`)
     },
   },
   leaking: {
     places: [input],
+    unbounded: true,
     call: async ([{ userId, amount }]: readonly [Input], { pool }: World) => {
       const client = await Promise.race([
         pool.connect(),

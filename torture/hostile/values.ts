@@ -112,8 +112,8 @@ const OBJECTS: readonly HostileValue[] = [
   value('a class', () => Map),
 ]
 
-/** Prisma goes through all of them, for minutes. */
-export const isTooLongForPrisma = (one: HostileValue): boolean => one === HOLES
+/** Who goes through all of them, as Prisma does, takes minutes, or all memory. */
+export const isTooLong = (one: HostileValue): boolean => one === HOLES
 
 const describeText = (text: string) => `text ${JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}… (${text.length})` : text)}`
 
