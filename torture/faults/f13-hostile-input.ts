@@ -66,8 +66,9 @@ async function run(plan: Plan): Promise<Outcome> {
 export const hostileInput: Fault = {
   id: 'F13',
   title: 'hostile input',
-  how: 'fast-check: values of every kind in every argument of every public function, and on the command line',
-  sizes: { full: 10_000, ci: 1_000, unit: 'calls of each function' },
+  how: 'fast-check: values of every kind in every argument of every public function, as many calls of each, and on the command line',
+  // Of each function.
+  sizes: { full: 10_000, ci: 1_000, unit: 'calls' },
   run,
   controls: [
     { without: 'the checks of arguments', breaks: 'untyped', size: 200, run: (plan) => callAll({ withdraw: NAIVE.unchecked }, plan) },

@@ -35,7 +35,7 @@ export interface Target {
   /** Fewer calls, as one takes long: a share of the size. Default: 1. */
   readonly share?: number
   /** Looks at all of what it is given, however large that is: it is not given four billion holes. */
-  readonly unbounded?: true
+  readonly unbounded?: boolean
   /** One at a time. Default: many at once. */
   readonly alone?: true
   /** Classes of errors by `name` that the function is documented to throw beside rowlock's own. */
