@@ -9,6 +9,7 @@
  * Ends with 0 only when every column is zero and every control has found what it breaks.
  */
 import { randomInt } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import { ExitCode } from '../src/cli/exit-code.js'
@@ -17,17 +18,19 @@ import { describeConditions } from './conditions.js'
 import { FAULTS } from './faults/index.js'
 import type { Fault } from './fault.js'
 import { runAll } from './progress.js'
-import { renderReport, toJson } from './report.js'
+import { readRecord, writeRecord } from './record.js'
+import { renderReport } from './report.js'
 import { renderTable } from './table.js'
-import { isGreen } from './verdict.js'
+import { type FaultResult, isGreen } from './verdict.js'
 import { keepRejections } from './watch-process.js'
 
 interface Options {
   readonly ci: boolean
-  readonly seed: number
+  readonly seed?: number
   readonly only: readonly Fault[]
   readonly size?: number
   readonly json?: string
+  readonly resume?: string
   readonly write: boolean
 }
 
@@ -35,36 +38,57 @@ const REPORT = new URL('../docs/reliability.md', import.meta.url)
 // Whatever a fault has left open must not keep the answer from whoever waits for it. In milliseconds.
 const PATIENCE = 5_000
 
-const options = new Command('torture')
+const command = new Command('torture')
   .description('Inflicts faults on rowlock and counts what was lost.')
   .option('--ci', 'the sizes of the continuous integration', false)
-  .option('--seed <number>', 'makes the same choices as the run that printed it', integer, randomInt(2 ** 32))
+  .option('--seed <number>', 'makes the same choices as the run that printed it', integer)
   .option('--only <ids>', 'some faults, such as F3,F5', someFaults, FAULTS)
   .option('--size <number>', 'so many of each fault, or in a soak so many seconds', integer)
-  .option('--json <file>', 'writes the results to a file')
+  .option('--json <file>', 'writes the results to a file, after each fault')
+  .option('--resume <file>', 'goes on with the run that wrote this file: with its seed, without what has run in it', resumable)
   .option('--write', 'writes docs/reliability.md', false)
   .parse()
-  .opts<Options>()
 
 keepRejections()
-const { ci, seed, only, size, json, write } = options
+const options = command.opts<Options>()
+const { ci, only, size, json, resume, write } = options
+const earlier = resume === undefined ? undefined : await readRecord(resume)
 const sizes = ci ? 'ci' : 'full'
+const seed = options.seed ?? earlier?.seed ?? randomInt(2 ** 32)
+if (earlier && (earlier.seed !== seed || earlier.sizes !== sizes || earlier.size !== size)) {
+  command.error(`error: the run of ${resume} has other sizes or another seed: ${earlier.sizes}, ${earlier.seed}`)
+}
 console.log(`seed ${seed}, ${sizes} sizes`)
 using interruption = listenForInterruption()
-const results = await runAll(only, { ci, seed, size, signal: interruption.signal })
+const conditions = await describeConditions({ seed, sizes, ...(size === undefined ? {} : { size }) })
+const results: FaultResult[] = [...(earlier?.faults ?? [])]
+const done = new Set(results.map(({ fault }) => fault.id))
+const open = only.filter(({ id }) => !done.has(id))
+await runAll(open, { ci, seed, size, signal: interruption.signal }, async (result) => {
+  results.push(result)
+  // One that Ctrl-C has ended has not run.
+  if (json !== undefined && !interruption.signal.aborted) await writeRecord(json, results, conditions)
+})
+results.sort((one, other) => orderOf(one) - orderOf(other))
 console.log(renderTable(results))
 console.log(`seed ${seed}`)
 
-const complete = results.length === only.length && interruption.exitCode() === undefined
-if (json !== undefined || write) {
-  const conditions = await describeConditions({ seed, sizes, ...(size === undefined ? {} : { size }) })
-  if (json !== undefined) await writeFile(json, toJson(results, conditions))
-  // What was not run is not reported as if it were all.
-  if (write && complete && only === FAULTS) await writeFile(REPORT, renderReport(results, conditions))
-  else if (write) console.error('docs/reliability.md is left as it is: not everything was run.')
-}
+const complete = only.every(({ id }) => results.some(({ fault }) => fault.id === id)) && interruption.exitCode() === undefined
+if (json !== undefined && complete) await writeRecord(json, results, conditions)
+// What was not run is not reported as if it were all.
+if (write && complete && results.length === FAULTS.length) await writeFile(REPORT, renderReport(results, conditions))
+else if (write) console.error('docs/reliability.md is left as it is: not everything was run.')
 process.exitCode = interruption.exitCode() ?? (complete && results.every(isGreen) ? ExitCode.ok : ExitCode.failed)
 setTimeout(() => process.exit(), PATIENCE).unref()
+
+function orderOf({ fault }: FaultResult): number {
+  return FAULTS.findIndex(({ id }) => id === fault.id)
+}
+
+function resumable(file: string): string {
+  if (!existsSync(file)) throw new InvalidArgumentError('There is no such file.')
+  return file
+}
 
 function integer(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')

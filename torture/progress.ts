@@ -6,7 +6,11 @@ import { describeControl, describeRun, type FaultResult, isGreen } from './verdi
 type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>
 
 /** Runs the faults one after another and says of each how it went: as a list on a terminal, else in a line. */
-export async function runAll(faults: readonly Fault[], options: RunOptions): Promise<FaultResult[]> {
+export async function runAll(
+  faults: readonly Fault[],
+  options: RunOptions,
+  onResult: (result: FaultResult) => Promise<void>,
+): Promise<FaultResult[]> {
   const results: FaultResult[] = []
   const list = new Listr(
     faults.map((fault) => ({
@@ -16,6 +20,7 @@ export async function runAll(faults: readonly Fault[], options: RunOptions): Pro
         if (options.signal.aborted) return task.skip(`${nameOf(fault)}: not run`)
         const result = await runOne(fault, options, task)
         results.push(result)
+        await onResult(result)
         if (result.unavailable !== undefined) task.skip(task.title)
         // The list marks a task that failed; what it failed with is in its title and in the table.
         else if (!isGreen(result)) throw new Error('see the table')

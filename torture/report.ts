@@ -1,26 +1,6 @@
 import type { Conditions } from './conditions.js'
 import { cellsOf } from './table.js'
-import { COLUMNS, describeControl, type FaultResult, found, isGreen, WORDS } from './verdict.js'
-
-/** The results for other programs. */
-export function toJson(results: readonly FaultResult[], conditions: Conditions): string {
-  const faults = results.map((result) => {
-    const { fault, ran, unavailable, controls } = result
-    const { id, title, how, sizes } = fault
-    return {
-      ...{ id, title, how, unit: sizes.unit, green: isGreen(result), unavailable },
-      ...ran,
-      controls: controls.map((one) => ({
-        without: one.control.without,
-        breaks: one.control.breaks,
-        found: found(one),
-        seconds: one.seconds,
-        error: one.error,
-      })),
-    }
-  })
-  return `${JSON.stringify({ ...conditions, faults }, undefined, 2)}\n`
-}
+import { COLUMNS, describeControl, type FaultResult, found, WORDS } from './verdict.js'
 
 /** docs/reliability.md. */
 export function renderReport(results: readonly FaultResult[], conditions: Conditions): string {
@@ -126,7 +106,8 @@ npm run torture -- --ci               # small sizes, minutes
 npm run torture -- --only F3,F5       # some faults
 npm run torture -- --seed 4711        # the choices of the run that printed this seed
 npm run torture -- --size 100         # so many of each fault; of a soak, so many seconds
-npm run torture -- --json run.json    # for other programs
+npm run torture -- --json run.json    # for other programs, and to go on with:
+npm run torture -- --resume run.json  # without what has run in it, with its seed
 \`\`\`
 
 It needs no database: it starts PostgreSQL itself. A seed repeats the choices, such as when a server is killed, and not what the

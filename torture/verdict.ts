@@ -19,12 +19,17 @@ export interface Ran {
   readonly seconds: number
 }
 
+/** What a table says of a fault, and of a control. */
+export type FaultHead = Pick<Fault, 'id' | 'title' | 'how' | 'sizes'>
+export type ControlHead = Pick<Control, 'without' | 'breaks' | 'size'>
+
 export interface ControlResult extends Ran {
-  readonly control: Control
+  readonly control: ControlHead
 }
 
+/** Data, which a file can keep. */
 export interface FaultResult {
-  readonly fault: Fault
+  readonly fault: FaultHead
   /** Why it could not run here. */
   readonly unavailable?: string
   readonly ran?: Ran
