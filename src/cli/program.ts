@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { createDemoCommand } from './demo-command.js'
+import { createDoctorCommand } from './doctor-command.js'
 import { createExploreCommand } from './explore-command.js'
 import { createRaceCommand } from './race-command.js'
 
@@ -17,7 +18,13 @@ export function createProgram(version: string): Command {
     .helpCommand(false)
     .addHelpText('after', HELP)
     .exitOverride()
-  for (const command of [createDemoCommand(), createRaceCommand(), createExploreCommand(), createHelpCommand(program)]) {
+  for (const command of [
+    createDemoCommand(),
+    createRaceCommand(),
+    createExploreCommand(),
+    createDoctorCommand(),
+    createHelpCommand(program),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program))
   }
   for (const command of [program, ...program.commands]) explainErrors(command)
