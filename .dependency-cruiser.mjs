@@ -1,6 +1,6 @@
 // Which part of src/ may import which. The arrows of the parts point one way:
 //   core <- sql <- adapter, events <- transaction <- extension <- idempotency <- repositories;  extension <- lockers, jobs, monitor
-//   core <- explorer <- report <- harness;  harness takes adapter and sql;  cli takes all
+//   core <- adapter <- doctor;  core <- explorer, doctor <- report <- harness;  harness takes adapter and sql;  cli takes all
 const MAY_IMPORT = {
   core: [],
   sql: ['core'],
@@ -15,7 +15,8 @@ const MAY_IMPORT = {
   monitor: ['core', 'sql', 'adapter', 'transaction', 'extension'],
   explorer: ['core'],
   harness: ['core', 'sql', 'adapter', 'explorer', 'report'],
-  report: ['core', 'explorer', 'monitor'],
+  doctor: ['core', 'adapter'],
+  report: ['core', 'explorer', 'monitor', 'doctor'],
   cli: [
     'core',
     'sql',
@@ -30,6 +31,7 @@ const MAY_IMPORT = {
     'monitor',
     'explorer',
     'harness',
+    'doctor',
     'report',
     'generated',
   ],

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { within } from '../src/harness/within.js'
+import { within } from '../src/core/within.js'
 import { type Journaled, readJournals } from './journal.js'
 
 /** What one process of the load is told. */

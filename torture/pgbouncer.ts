@@ -8,7 +8,7 @@ import { Client } from 'pg'
 import { findFreePort } from '../src/harness/free-port.js'
 import { type KeptProcess, keepProcesses } from './kept-processes.js'
 
-export type PoolMode = 'transaction' | 'session'
+export type PoolMode = 'transaction' | 'session' | 'statement'
 
 export interface PgbouncerOptions {
   /** @default 'transaction' */

@@ -1,4 +1,4 @@
-import { within } from '../src/harness/within.js'
+import { within } from '../src/core/within.js'
 import type { Fault, Outcome, Plan } from './fault.js'
 import { seededRandom } from './seeded.js'
 import type { ControlResult, FaultResult, Ran } from './verdict.js'

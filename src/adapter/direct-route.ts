@@ -27,6 +27,11 @@ export function setDirectRoute(factory: object, route: DirectRoute | undefined):
   ;(factory as Routed)[ROUTE] = route
 }
 
+/** Whether a driver adapter factory is wrapped in `lockable()`, be it of another copy of this package. */
+export function isLockable(factory: object): boolean {
+  return ROUTE in factory
+}
+
 /** The route of a client, which connects if it has not yet; undefined when its adapter is not `lockable`. */
 export async function findDirectRoute(client: unknown): Promise<DirectRoute | undefined> {
   const factory = propertyOf(propertyOf(client, '_engineConfig'), 'adapter') as Routed | undefined

@@ -75,16 +75,17 @@ function assertPostgresAdapter(adapter: SqlDriverAdapterFactory): void {
 class LockableFactory implements SqlDriverAdapterFactory {
   readonly provider
   readonly adapterName
+  /** For who asks what a client sends: `rowlock doctor`. */
+  readonly preparesStatements: boolean
   readonly #inner: SqlDriverAdapterFactory
   readonly #connection: ConnectionConfig | undefined
-  readonly #prepares: boolean
 
   constructor(inner: SqlDriverAdapterFactory, connection: ConnectionConfig | undefined, prepares: boolean) {
     this.provider = inner.provider
     this.adapterName = inner.adapterName
     this.#inner = inner
     this.#connection = connection
-    this.#prepares = prepares
+    this.preparesStatements = prepares
     setDirectRoute(this, undefined)
   }
 
@@ -93,7 +94,7 @@ class LockableFactory implements SqlDriverAdapterFactory {
     const { passFreely } = inner as { passFreely?: RunBeside }
     const side = this.#connection === undefined ? undefined : new SideConnection(this.#connection, passFreely)
     const repeated = new RepeatedStatements()
-    if (this.#prepares) nameStatements(inner, repeated)
+    if (this.preparesStatements) nameStatements(inner, repeated)
     const adapter = new LockableAdapter(inner, side, repeated, () => setDirectRoute(this, undefined))
     const direct = withDescribedQueries(inner)
     setDirectRoute(this, { send: (query) => repeated.send(prepared(query), () => direct.queryRaw(query)), side })

@@ -1,4 +1,4 @@
-import { within } from '../harness/within.js'
+import { within } from '../core/within.js'
 import type { LockTree } from '../monitor/lock-tree-types.js'
 import { toForest } from '../report/lock-forest.js'
 import { HISTORY_SECONDS, type LockSample, type LockView } from '../report/lock-view.js'

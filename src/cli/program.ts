@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { createDemoCommand } from './demo-command.js'
+import { createDoctorCommand } from './doctor-command.js'
 import { createExploreCommand } from './explore-command.js'
 import { createLocksCommand } from './locks-command.js'
 import { createRaceCommand } from './race-command.js'
@@ -18,7 +19,14 @@ export function createProgram(version: string): Command {
     .helpCommand(false)
     .addHelpText('after', HELP)
     .exitOverride()
-  const commands = [createDemoCommand(), createRaceCommand(), createExploreCommand(), createLocksCommand(), createHelpCommand(program)]
+  const commands = [
+    createDemoCommand(),
+    createLocksCommand(),
+    createRaceCommand(),
+    createExploreCommand(),
+    createDoctorCommand(),
+    createHelpCommand(program),
+  ]
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) explainErrors(command)
   return program

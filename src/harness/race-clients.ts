@@ -1,7 +1,7 @@
 import { closeClient } from './close-client.js'
 import { RaceClientError } from './race-errors.js'
 import type { RaceStop } from './race-stop.js'
-import { within } from './within.js'
+import { within } from '../core/within.js'
 
 /** Closing a pool takes milliseconds; one that takes longer waits for a query that never ends. */
 const CLOSE_TIMEOUT = 5_000

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import type { RaceProcessFailure, RaceProcessPhase } from './race-errors.js'
 import type { MessageToParent, MessageToWorker, RaceAssignment } from './race-messages.js'
 import type { RaceEvent } from './race-tally.js'
-import { within } from './within.js'
+import { within } from '../core/within.js'
 
 /** How long a worker may take to end by itself before it is killed. */
 const END_TIMEOUT = 5_000

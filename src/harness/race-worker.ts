@@ -16,7 +16,7 @@ import { RaceStop } from './race-stop.js'
 import type { RaceEvent } from './race-tally.js'
 import { runRequests } from './run-requests.js'
 import { toTransferable } from './to-transferable.js'
-import { within } from './within.js'
+import { within } from '../core/within.js'
 
 type Actor = RaceActor<unknown, unknown, unknown>
 

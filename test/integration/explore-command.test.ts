@@ -66,7 +66,7 @@ test('what cannot be explored ends with 2, and says why in a line', async () => 
   const empty = join(folder, 'empty.mjs')
   await writeFile(empty, 'export const explorations = {}')
   const wrong: [args: string[], line: string][] = [
-    [[], `rowlock: Missing required argument 'file'. See \`rowlock explore --help\`.\n`],
+    [[], `rowlock explore: Missing required argument 'file'. See \`rowlock explore --help\`.\n`],
     [['nowhere.ts'], 'rowlock explore: nowhere.ts is not there.\n'],
     [[empty], `rowlock explore: ${empty} exports no \`exploration\`: write \`export const exploration = defineExploration({ … })\`.\n`],
     [[COUNT, '--replay', 'token'], expect.stringContaining('rowlock explore: ') as string],

@@ -83,7 +83,7 @@ export async function installTarball(tarball: string, project: string, tools: re
   const modules = join(project, 'node_modules')
   await mkdir(join(modules, manifest.name), { recursive: true })
   await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', join(modules, manifest.name)])
-  for (const name of [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies), ...tools]) {
+  for (const name of new Set([...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies), ...tools])) {
     await mkdir(dirname(join(modules, name)), { recursive: true })
     await symlink(join(root, 'node_modules', name), join(modules, name))
   }

@@ -34,6 +34,7 @@ describe('npm run check:imports', () => {
       'lockers need no CLI': ['lockers-imports', 'src/lockers/cli.ts', '../cli/x.js'],
       'the explorer knows no SQL': ['explorer-imports', 'src/explorer/sql.ts', '../sql/x.js'],
       'the harness needs no repositories': ['harness-imports', 'src/harness/repositories.ts', '../repositories/x.js'],
+      'the doctor takes no locks': ['doctor-imports', 'src/doctor/extension.ts', '../extension/x.js'],
       'a report prints nothing': ['report-imports', 'src/report/cli.ts', '../cli/x.js'],
       'a new part has no rule yet': ['known-parts', 'src/elsewhere/core.ts', '../core/x.js'],
       'entries are for users': ['entries-re-export-folders', 'src/entry.ts', './index.js'],
@@ -64,6 +65,7 @@ describe('npm run check:imports', () => {
       'monitor',
       'explorer',
       'harness',
+      'doctor',
       'report',
       'cli',
     ]

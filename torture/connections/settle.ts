@@ -1,4 +1,4 @@
-import { within } from '../../src/harness/within.js'
+import { within } from '../../src/core/within.js'
 import { type Acknowledgement, acknowledgementOf } from '../journal.js'
 import type { Movement } from '../movement.js'
 import type { Call } from './calls.js'
