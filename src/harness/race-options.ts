@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
-import { assertFunction, isObject, propertyOf, readable } from '../core/option-checks.js'
+import { assertFunction, assertSignal, isObject, readable } from '../core/option-checks.js'
 
 /** setTimeout fires at once above this. */
 const LONGEST_TIMER = 2_147_483_647
@@ -42,15 +42,7 @@ export function requireText(option: string, given: unknown, allowed = 'a non-emp
 
 /** Checks `signal`, `deadline` and `onProgress`, which every kind of race takes. */
 export function requireLimits(given: Record<string, unknown>): void {
-  if (given['signal'] !== undefined && !isAbortSignal(given['signal'])) {
-    throw new InvalidOptionError('signal', given['signal'], 'an AbortSignal')
-  }
+  assertSignal(given['signal'], 'signal')
   if (given['deadline'] !== undefined) requireInteger('deadline', given['deadline'], 1, LONGEST_TIMER)
   if (given['onProgress'] !== undefined) assertFunction(given['onProgress'], 'onProgress')
-}
-
-// By shape: the AbortSignal of a jsdom test environment is not an instance of Node's.
-function isAbortSignal(given: unknown): given is AbortSignal {
-  if (typeof given !== 'object' || given === null) return false
-  return typeof propertyOf(given, 'aborted') === 'boolean' && typeof propertyOf(given, 'addEventListener') === 'function'
 }

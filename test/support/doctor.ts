@@ -44,5 +44,5 @@ export async function writeProject(files: Readonly<Record<string, string>>): Pro
 /** What is found in one source file. */
 export async function sourceFacts(text: string): Promise<SourceFacts> {
   await using project = await writeProject({ 'src/pay.ts': text })
-  return readSourceFacts(project.path, ts)
+  return await readSourceFacts(project.path, ts)
 }

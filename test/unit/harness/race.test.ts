@@ -227,6 +227,17 @@ test('race runs nothing and makes no client when its signal is already aborted',
   expect(calls).toBe(0)
 })
 
+test('race refuses what only looks like a signal, before it is used', async () => {
+  let uses = 0
+  const use = (): never => {
+    uses++
+    throw new Error('used')
+  }
+  const signal = { aborted: false, addEventListener: use, removeEventListener: use } as unknown as AbortSignal
+  await expect(race({ requests: 1, run: use, signal })).rejects.toThrow(InvalidOptionError)
+  expect(uses).toBe(0)
+})
+
 test('race leaves no timer and no listener behind, however it ends', async () => {
   const open = new Set<number>()
   const inRace = new AsyncLocalStorage<true>()
