@@ -51,6 +51,8 @@ interface Message {
 const SLOW_PAUSE = 2
 const SLOW_PIECE = 32
 const LONGEST_SLOW = 100
+// How soon the server's TCP keepalive finds out that a silent client has gone: past every time limit of a session.
+const KEEPALIVE = 2_000
 
 /**
  * Starts a proxy that reads the messages of both sides. A request is all that a client sends up to a Sync or as a
@@ -85,7 +87,7 @@ export async function startMessageProxy(databaseUrl: string): Promise<MessagePro
     }
     // Of a silent network neither side learns that the other is gone.
     upstream.on('close', () => connection.silent || client.destroy())
-    client.on('close', () => connection.silent || upstream.destroy())
+    client.on('close', () => void (connection.silent ? setTimeout(() => upstream.destroy(), KEEPALIVE).unref() : upstream.destroy()))
     let last = Promise.resolve()
     const toServer = requestsOf((request) => {
       last = last.then(() => handle(connection, request))
