@@ -40,12 +40,12 @@ export interface RunCliOptions {
  * @throws when processes that it started outlive it.
  */
 export async function runCli(args: readonly string[], { interrupt, env = {} }: RunCliOptions = {}): Promise<CliResult> {
-  const temporary = await (folder ??= makeFolder())
-  const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
+  const { command, cwd: temporary, env: cliEnv } = await cliProcess(args)
+  const child = spawn(command[0]!, command.slice(1), {
     cwd: temporary,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: temporary, TSX_TSCONFIG_PATH: tsconfig, ...env },
+    env: { ...process.env, ...cliEnv, ...env },
   })
   let stdout = ''
   let stderr = ''
@@ -62,6 +62,13 @@ export async function runCli(args: readonly string[], { interrupt, env = {} }: R
   // The compiler of tsx notices a moment later that its parent is gone.
   await waitUntil('every process of the command has ended', async () => (isAlive(-child.pid!) ? setTimeout(5, undefined) : true))
   return { code, stdout, stderr, leftFiles }
+}
+
+/** How the `rowlock` command is run from its source: in which folder, and with what in its environment. */
+export async function cliProcess(args: readonly string[]): Promise<{ command: string[]; cwd: string; env: Record<string, string> }> {
+  const cwd = await (folder ??= makeFolder())
+  const env = { DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: cwd, TSX_TSCONFIG_PATH: tsconfig }
+  return { command: [process.execPath, '--import', tsx, main, ...args], cwd, env }
 }
 
 async function makeFolder(): Promise<string> {
