@@ -1,5 +1,5 @@
-import cliTruncate from 'cli-truncate'
 import type { LockTree } from '../monitor/lock-tree-types.js'
+import { cutToWidth } from './cut-to-width.js'
 import { formatDuration } from './format.js'
 import { describeTarget, titleOf } from './describe-lock.js'
 import { type LockForest, type PlacedSession, toForest } from './lock-forest.js'
@@ -18,7 +18,7 @@ export interface LockTreeTextOptions {
 export function renderLockTree(tree: LockTree, { width = Number.POSITIVE_INFINITY, color = false }: LockTreeTextOptions = {}): string {
   const forest = toForest(tree)
   if (forest.waiters === 0) return summarizeWaits(forest)
-  const lines = toTreeLines(forest.roots).map((line) => cliTruncate(renderTreeLine(line, color), width))
+  const lines = toTreeLines(forest.roots).map((line) => cutToWidth(renderTreeLine(line, color), width))
   return [summarizeWaits(forest), '', ...lines].join('\n')
 }
 

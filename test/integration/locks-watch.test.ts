@@ -1,8 +1,12 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { eraseScreen as ERASE_SCREEN } from 'ansi-escapes'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { useDatabase } from '../support/database.js'
-import { cliProcess } from '../support/run-cli.js'
+import { cliProcess, isAlive } from '../support/run-cli.js'
 import { createSessions, type Session } from '../support/sessions.js'
 import { hasTmux, startTerminal, type Terminal } from '../support/terminal.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
 import { waitUntil } from '../support/wait-until.js'
 
 // `rowlock locks --watch` in a real terminal: that of tmux, which draws what a person would see.
@@ -34,12 +38,15 @@ afterEach(async () => {
 interface WatchOptions {
   readonly size?: { readonly width: number; readonly height: number }
   readonly env?: Readonly<Record<string, string>>
-  readonly args?: readonly string[]
 }
 
-async function watch({ size = SIZE, env = {}, args = ['--watch'] }: WatchOptions = {}): Promise<Terminal> {
+const watch = (options?: WatchOptions): Promise<Terminal> => locks(['--watch'], options)
+
+async function locks(args: readonly string[], { size = SIZE, env = {} }: WatchOptions = {}): Promise<Terminal> {
   const { command, cwd, env: cliEnv } = await cliProcess(['locks', ...args])
-  terminal = await startTerminal({ command, cwd, env: { ...cliEnv, DATABASE_URL: database.url, ...env }, ...size })
+  // The terminal has its own word on some of these, such as TERM.
+  const withEnv = ['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command]
+  terminal = await startTerminal({ command: withEnv, cwd, env: { ...cliEnv, DATABASE_URL: database.url }, ...size })
   return terminal
 }
 
@@ -53,10 +60,10 @@ async function block(): Promise<{ holder: Session; waiter: Session }> {
 
 /** The terminal as it was before: its own screen, with the cursor, and keys that are echoed line by line. */
 async function expectRestored(given: Terminal, exitCode: number): Promise<string> {
-  const screen = await given.waitFor(/^ended with \d+$[^]*-icanon|icanon/m)
-  expect(screen).toContain('before it')
+  const screen = await given.waitFor(/^ended with \d+$[^]*icanon[^]* -?echo /m)
+  expect(screen).toMatch(/^before it/)
   expect(screen).toContain(`ended with ${exitCode}\n`)
-  expect(screen).not.toContain('waits')
+  expect(screen).not.toContain(' · every 1 s')
   expect(screen).toMatch(/ icanon .* echo /s)
   expect(await given.ask('#{alternate_on} #{cursor_flag}')).toBe('0 1')
   return screen
@@ -72,7 +79,7 @@ test('the tree is on a screen of its own, under a header without password and ov
   const rows = await given.read()
   expect(rows).toHaveLength(SIZE.height)
   const { pathname, port, password } = new URL(database.url)
-  expect(rows[0]).toMatch(new RegExp(`^${pathname.slice(1)} on \\S+:${port} · \\d\\d:\\d\\d:\\d\\d · every 1\\.0 s$`))
+  expect(rows[0]).toMatch(new RegExp(`^${pathname.slice(1)} on \\S+:${port} · \\d\\d:\\d\\d:\\d\\d · every 1 s$`))
   expect(screen).not.toContain(password || 'no password')
   expect(rows[1]).toMatch(/^1 session waits for a lock, the longest for /)
   expect(rows[3]).toMatch(new RegExp(`^> ${holder.pid} checkout · idle in transaction · transaction of `))
@@ -90,11 +97,11 @@ test('it is drawn anew for another size, and what is wider is cut', TIME_LIMIT, 
   await given.resize(60, 12)
   await given.waitFor((screen) => screen.split('\n').length === 12 && screen.includes('…'))
   const rows = await given.read()
-  expect(rows[4]).toMatch(/^  └─ \d+ worker · waits .*…$/)
+  expect(rows[4]).toMatch(/^ {2}└─ \d+ worker · waits .*…$/)
   expect(rows[4]).toHaveLength(60)
   expect(rows.at(-1)).toMatch(/^↑ ↓ select {2}Enter statement .*…$/)
   await given.resize(140, 20)
-  await given.waitFor(/forNoKeyUpdate · transaction of .* · SELECT 1 FROM Company/)
+  await given.waitFor(/forNoKeyUpdate · transaction of .* · SELECT Company WHERE id = 1 FOR NO KEY UPDATE$/m)
 })
 
 test('a wait is yellow, and red when it has gone on for long; the colours are left out where they are not wanted', TIME_LIMIT, async () => {
@@ -120,9 +127,6 @@ test('paused, it stands still until it is told to go on', TIME_LIMIT, async () =
   await given.waitFor(new RegExp(`└─ ${waiter.pid} worker`))
   await given.press('Space')
   const frozen = await given.waitFor(/^paused · /)
-  const readings = async () =>
-    Number((await database.sql`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rowlock locks'`)[0]!.count)
-  expect(await readings()).toBe(1)
   await waiter.cancel()
   // Another watch, which is not paused, has seen meanwhile that the wait is over.
   const { command, cwd, env } = await cliProcess(['locks', '--watch'])
@@ -212,10 +216,10 @@ test('a queue that is longer than the screen scrolls with the selected session',
   expect(screen).toMatch(/q quit$/)
 })
 
-test.each([
-  ['Ctrl-C', 130, (given: Terminal) => given.press('C-c')],
-  ['SIGTERM', 143, async (given: Terminal) => process.kill(await given.pid(), 'SIGTERM')],
-] as const)('%s ends it with %i and gives the terminal back', TIME_LIMIT, async (_, exitCode, end) => {
+test.each<[name: string, exitCode: number, end: (given: Terminal) => Promise<unknown>]>([
+  ['Ctrl-C', 130, (given) => given.press('C-c')],
+  ['SIGTERM', 143, async (given) => process.kill(await given.pid(), 'SIGTERM')],
+])('%s ends it with %i and gives the terminal back', TIME_LIMIT, async (_, exitCode, end) => {
   const given = await watch()
   await given.waitFor(NOBODY)
   await end(given)
@@ -241,14 +245,34 @@ test('a terminal that is closed takes the watch with it', TIME_LIMIT, async () =
   })
 })
 
-test('a database that goes away is said to, and the watch goes on when it is back', TIME_LIMIT, async () => {
-  const given = await watch()
+test('a database that is not reached is said to be, until it is again', TIME_LIMIT, async () => {
+  await using proxy = await startTcpProxy(database.url)
+  const given = await watch({ env: { DATABASE_URL: proxy.url } })
   await given.waitFor(NOBODY)
-  await database.sql`ALTER ROLE CURRENT_USER IN DATABASE postgres RESET ALL`.catch(() => undefined)
-  await database.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rowlock locks'`
-  await given.waitFor(NOBODY)
+  proxy.fate = () => 'cut'
+  await given.waitFor(/^Not live: .*CONNECTION_CLOSED/m)
+  proxy.fate = () => 'pass'
+  await given.waitFor((screen) => NOBODY.test(screen) && !screen.includes('Not live'))
+  proxy.fate = () => 'swallow'
+  await given.waitFor(/^Not live: no answer for 3\.\d s$/m)
   await given.press('q')
   await expectRestored(given, 0)
+})
+
+test('of what has not changed nothing is drawn again', TIME_LIMIT, async () => {
+  const { waiter } = await block()
+  const given = await watch()
+  await given.waitFor(new RegExp(`└─ ${waiter.pid} worker`))
+  const { cwd } = await cliProcess([])
+  const file = join(cwd, 'recorded')
+  await given.recordTo(file)
+  const recorded = await waitUntil('the wait was drawn three times', async () => {
+    await database.sql`SELECT pg_sleep(0.02)`
+    const text = await readFile(file, 'utf8').catch(() => '')
+    return text.split(String(waiter.pid)).length > 3 ? text : undefined
+  })
+  expect(recorded).not.toContain('q quit')
+  expect(recorded).not.toContain(ERASE_SCREEN)
 })
 
 test('a terminal that cannot be drawn on gets plain lines', TIME_LIMIT, async () => {
@@ -257,25 +281,25 @@ test('a terminal that cannot be drawn on gets plain lines', TIME_LIMIT, async ()
   expect(await given.ask('#{alternate_on}')).toBe('0')
 })
 
-test('without --watch the tree is in colour too, once, and --cancel asks', TIME_LIMIT, async () => {
-  const { waiter } = await block()
-  const given = await watch({ args: ['--cancel', String(waiter.pid)] })
-  await given.waitFor(new RegExp(`^Cancel the statement of ${waiter.pid} worker, which waits for Company id = 1\\? \\[y/N\\]`, 'm'))
-  await given.press('n', 'Enter')
-  await given.waitFor(/^Nothing was cancelled\.\nended with 0$/m)
-  expect(await isWaiting(waiter)).toBe(true)
-  await given.end()
-  const again = await watch({ args: ['--cancel', String(waiter.pid)] })
-  await again.waitFor(/\[y\/N\]/)
-  await again.press('y', 'Enter')
-  await again.waitFor(new RegExp(`^Cancelled the statement of ${waiter.pid} worker.*\nended with 0$`, 'm'))
-  await expect(waiter.outcome()).rejects.toMatchObject({ code: '57014' })
+test('without --watch the tree has its colours too, and stays on the screen', TIME_LIMIT, async () => {
+  const { holder } = await block()
+  const given = await locks([])
+  await given.waitFor(/^ended with 0$/m)
+  expect((await given.read(true)).join('\n')).toMatch(new RegExp(`\u001B\\[1m\u001B\\[35m${holder.pid} checkout\u001B\\[0m`))
 })
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
+test('--cancel asks, too', TIME_LIMIT, async () => {
+  const { waiter } = await block()
+  const question = new RegExp(`^Cancel the statement of ${waiter.pid} worker, which waits for Company id = 1\\? \\[y/N\\]`, 'm')
+  const refused = await locks(['--cancel', String(waiter.pid)])
+  await refused.waitFor(question)
+  await refused.press('n', 'Enter')
+  await refused.waitFor(/^Nothing was cancelled\.\nended with 0$/m)
+  expect(await isWaiting(waiter)).toBe(true)
+  await refused.end()
+  const confirmed = await locks(['--cancel', String(waiter.pid)])
+  await confirmed.waitFor(question)
+  await confirmed.press('y', 'Enter')
+  await confirmed.waitFor(new RegExp(`^Cancelled the statement of ${waiter.pid} worker.*\nended with 0$`, 'm'))
+  await expect(waiter.outcome()).rejects.toMatchObject({ code: '57014' })
+})

@@ -78,7 +78,8 @@ async function makeFolder(): Promise<string> {
   return temporary
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is such a process, or one of such a group when the number is negative. */
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch {

@@ -32,6 +32,8 @@ export interface Terminal {
   read(withColors?: boolean): Promise<string[]>
   /** Waits until the screen, in one piece of text, is as wanted. */
   waitFor(what: RegExp | ((screen: string) => boolean)): Promise<string>
+  /** Writes all that the command sends to the terminal from now on to a file, as it is. */
+  recordTo(file: string): Promise<void>
   /** What tmux knows of the terminal, such as `#{alternate_on}`. */
   ask(format: string): Promise<string>
   /** The process id of the command, while it has the whole screen. */
@@ -48,13 +50,15 @@ export async function startTerminal({ command, cwd, env, width, height }: Termin
   const name = `rowlock-${randomUUID()}`
   // What a CI sets for its logs is not for a terminal.
   const own = Object.fromEntries(Object.entries(process.env).filter(([key]) => !['CI', 'FORCE_COLOR', 'NO_COLOR', 'TMUX'].includes(key)))
-  const tmux = async (...args: string[]) => (await run('tmux', ['-u', '-L', name, '-f', '/dev/null', ...args], { env: { ...own, ...env } })).stdout
+  const tmux = async (...args: string[]) =>
+    (await run('tmux', ['-u', '-L', name, '-f', '/dev/null', ...args], { env: { ...own, ...env } })).stdout
   // Says what it is before and after the command, and stays for what it left behind to be looked at.
   const inShell = `sh -c 'echo "before it, process $$"; exec "$@"' sh "$@"; echo "ended with $?"; stty -a; exec cat`
   const shell = ['sh', '-c', inShell, 'sh', ...command]
   await tmux('new-session', '-d', '-x', String(width), '-y', String(height), '-c', cwd, '--', ...shell)
 
-  const read = async (withColors = false) => (await tmux('capture-pane', '-p', ...(withColors ? ['-e'] : []))).replace(/\n$/, '').split('\n')
+  const read = async (withColors = false) =>
+    (await tmux('capture-pane', '-p', ...(withColors ? ['-e'] : []))).replace(/\n$/, '').split('\n')
   const ask = async (format: string) => (await tmux('display-message', '-p', format)).trim()
   return {
     press: async (...keys) => void (await tmux('send-keys', ...keys)),
@@ -71,6 +75,7 @@ export async function startTerminal({ command, cwd, env, width, height }: Termin
         throw new Error(`${(error as Error).message} It was:\n${last}`)
       })
     },
+    recordTo: async (file) => void (await tmux('pipe-pane', `cat > '${file}'`)),
     ask,
     async pid() {
       const under = await tmux('capture-pane', '-p', '-a')

@@ -1,5 +1,5 @@
-import cliTruncate from 'cli-truncate'
 import wrapAnsi from 'wrap-ansi'
+import { cutToWidth } from '../../report/cut-to-width.js'
 import { PREPARED, titleOf } from '../../report/describe-lock.js'
 import { formatDuration } from '../../report/format.js'
 import type { PlacedSession } from '../../report/lock-forest.js'
@@ -34,7 +34,7 @@ export function renderWatch(state: WatchState, options: WatchScreenOptions): Wat
   const rows = Math.max(0, height - header.length - footer.length)
   const { lines, maxScroll = 0 } = renderBody(state, options, rows)
   const filler = Array.from({ length: rows - lines.length }, () => '')
-  return { lines: [...header, ...lines, ...filler, ...footer].slice(0, height).map((line) => cliTruncate(line, width)), maxScroll }
+  return { lines: [...header, ...lines, ...filler, ...footer].slice(0, height).map((line) => cutToWidth(line, width)), maxScroll }
 }
 
 function renderHeader({ readAt, paused, failure, forest }: WatchState, { database, interval, color }: WatchScreenOptions): string[] {
@@ -42,7 +42,7 @@ function renderHeader({ readAt, paused, failure, forest }: WatchState, { databas
     paused && paint(color, ['bold', 'yellow'], 'paused'),
     paint(color, 'bold', database),
     readAt.toTimeString().slice(0, 8),
-    paused ? undefined : `every ${formatDuration(interval)}`,
+    paused ? undefined : `every ${interval / 1_000} s`,
   ]
   return [
     facts.filter(Boolean).join(' · '),
