@@ -33,7 +33,6 @@ export function openFullScreen({ onKey, onResize }: FullScreenOptions): FullScre
   }
   const restore = (): void => {
     process.off('exit', restore)
-    process.off('uncaughtExceptionMonitor', restore)
     stdin.off('keypress', keypress)
     stdout.off('resize', resize)
     stdin.setRawMode(false)
@@ -41,9 +40,8 @@ export function openFullScreen({ onKey, onResize }: FullScreenOptions): FullScre
     stdout.write(escapes.cursorShow + escapes.exitAlternativeScreen)
   }
 
-  // An error is printed after the second, so that it is not lost with the screen.
+  // Node prints an error that nobody has caught after this, so that it is not lost with the screen.
   process.on('exit', restore)
-  process.on('uncaughtExceptionMonitor', restore)
   emitKeypressEvents(stdin)
   stdin.on('keypress', keypress)
   stdout.on('resize', resize)

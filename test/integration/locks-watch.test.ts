@@ -271,7 +271,7 @@ test('of what has not changed nothing is drawn again', TIME_LIMIT, async () => {
     const text = await readFile(file, 'utf8').catch(() => '')
     return text.split(String(waiter.pid)).length > 3 ? text : undefined
   })
-  expect(recorded).not.toContain('q quit')
+  expect(recorded).not.toContain('quit')
   expect(recorded).not.toContain(ERASE_SCREEN)
 })
 
