@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { waitUntil } from './wait-until.js'
@@ -17,6 +18,7 @@ export function hasTmux(): boolean {
 
 export interface TerminalOptions {
   readonly command: readonly string[]
+  /** A temporary folder, which has the socket of the terminal in it as well. */
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   readonly width: number
@@ -47,11 +49,11 @@ const PATIENCE = { timeout: 30_000 }
 
 /** Starts a tmux server that nobody else talks to, and is gone when it is ended. */
 export async function startTerminal({ command, cwd, env, width, height }: TerminalOptions): Promise<Terminal> {
-  const name = `rowlock-${randomUUID()}`
+  const socket = join(cwd, `tmux-${randomUUID().slice(0, 8)}`)
   // What a CI sets for its logs is not for a terminal.
   const own = Object.fromEntries(Object.entries(process.env).filter(([key]) => !['CI', 'FORCE_COLOR', 'NO_COLOR', 'TMUX'].includes(key)))
   const tmux = async (...args: string[]) =>
-    (await run('tmux', ['-u', '-L', name, '-f', '/dev/null', ...args], { env: { ...own, ...env } })).stdout
+    (await run('tmux', ['-u', '-S', socket, '-f', '/dev/null', ...args], { env: { ...own, ...env } })).stdout
   // Says what it is before and after the command, and stays for what it left behind to be looked at.
   const inShell = `sh -c 'echo "before it, process $$"; exec "$@"' sh "$@"; echo "ended with $?"; stty -a; exec cat`
   const shell = ['sh', '-c', inShell, 'sh', ...command]
