@@ -19,8 +19,8 @@ const SCRIPT = 'migration.sql'
  * @param url - the database to migrate.
  * @param folder - in the format of `prisma migrate`: a folder a migration, and `migration_lock.toml`.
  * @returns the names of the migrations just applied, in order.
- * @throws InvalidOptionError when there is no such folder, or it holds no migrations.
- * @throws MigrationError when a migration fails, or an earlier one failed and was not resolved.
+ * @throws {InvalidOptionError} when there is no such folder, or it holds no migrations.
+ * @throws {MigrationError} when a migration fails, or an earlier one failed and was not resolved.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ export async function applyMigrations(url: string, folder: string): Promise<stri
 /**
  * Reads a migrations folder into the form that the schema engine takes.
  *
- * @throws InvalidOptionError when there is no such folder, or it holds no migrations.
+ * @throws {InvalidOptionError} when there is no such folder, or it holds no migrations.
  */
 export async function readMigrations(folder: string): Promise<MigrationList> {
   const baseDir = typeof folder === 'string' ? resolve(folder) : ''
