@@ -44,7 +44,7 @@ const option = fc.oneof(
 )
 const command: fc.Arbitrary<Command> = fc.record({
   args: fc
-    .tuple(fc.constantFrom('demo', 'explore', 'race', 'locks', 'help'), fc.array(option, { maxLength: 3 }))
+    .tuple(fc.constantFrom('demo', 'explore', 'race', 'locks', 'doctor', 'help'), fc.array(option, { maxLength: 3 }))
     .map(([name, more]) => [name, ...more]),
   env: fc.record({ DATABASE_URL: url, ROWLOCK_DATABASE: text }, { requiredKeys: ['DATABASE_URL'] }),
 })
