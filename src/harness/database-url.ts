@@ -19,8 +19,8 @@ const PRISMA_ONLY = [
 export function parseDatabaseUrl(url: unknown, option: string): URL {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined
   if (!parsed || !['postgres:', 'postgresql:'].includes(parsed.protocol) || !isDecodable(parsed.pathname)) {
-    // Never the URL itself: it carries a password.
-    throw new InvalidOptionError(option, undefined, 'a URL that begins with postgresql://')
+    // Never the text itself: it may hold a password.
+    throw new InvalidOptionError(option, typeof url === 'string' ? '***' : url, 'a URL that begins with postgresql://')
   }
   for (const name of PRISMA_ONLY) parsed.searchParams.delete(name)
   return parsed
