@@ -1,6 +1,9 @@
 import { InvalidOptionError } from './errors.js'
 import { isObject, parseFlag, readOptions, requireNumber } from './option-checks.js'
 
+// The type is read off the values: the compiler then names them in its messages, and not the type.
+const LOCK_STRENGTHS = ['forUpdate', 'forNoKeyUpdate', 'forShare', 'forKeyShare'] as const
+
 /**
  * PostgreSQL's four row-lock strengths, strongest first.
  *
@@ -13,38 +16,41 @@ import { isObject, parseFlag, readOptions, requireNumber } from './option-checks
  *
  * @see https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
  */
-export type LockStrength = 'forUpdate' | 'forNoKeyUpdate' | 'forShare' | 'forKeyShare'
+export type LockStrength = (typeof LOCK_STRENGTHS)[number]
+
+interface Strength {
+  /** How strong the lock is, and so whom it keeps out: `'forUpdate'`, `'forNoKeyUpdate'`, `'forShare'` or `'forKeyShare'`. */
+  readonly strength: LockStrength
+}
 
 /** Wait until the lock is granted, or until the transaction's `lock_timeout`. */
-export interface LockAndWait {
-  readonly strength: LockStrength
+export interface LockAndWait extends Strength {
   readonly nowait?: false
   readonly skipLocked?: false
   readonly timeout?: undefined
 }
 
 /** Do not wait: a row that is locked is a `LockNotAvailableError`. */
-export interface LockOrFail {
-  readonly strength: LockStrength
+export interface LockOrFail extends Strength {
+  /** Do not wait: a row that is locked is a `LockNotAvailableError`. Default: false. */
   readonly nowait: true
   readonly skipLocked?: false
   readonly timeout?: undefined
 }
 
 /** Do not wait: rows that are locked are left out of the result. */
-export interface LockOrSkip {
-  readonly strength: LockStrength
+export interface LockOrSkip extends Strength {
   readonly nowait?: false
+  /** Do not wait: rows that are locked are left out of the result. Default: false. */
   readonly skipLocked: true
   readonly timeout?: undefined
 }
 
 /** Wait for at most `timeout` milliseconds, then fail with a `LockTimeoutError`. */
-export interface LockWithin {
-  readonly strength: LockStrength
+export interface LockWithin extends Strength {
   readonly nowait?: false
   readonly skipLocked?: false
-  /** Milliseconds, a whole number from 1 to 2,147,483,647. */
+  /** How long to wait, in milliseconds: a whole number from 1 to 2,147,483,647. Default: the transaction's `lockTimeout`. */
   readonly timeout: number
 }
 
@@ -75,8 +81,6 @@ export interface RowLock {
   readonly strength: LockStrength
   readonly wait: WaitPolicy
 }
-
-const LOCK_STRENGTHS: readonly LockStrength[] = ['forUpdate', 'forNoKeyUpdate', 'forShare', 'forKeyShare']
 
 /** PostgreSQL keeps its time limits in a signed 32-bit number of milliseconds. */
 export const MAX_TIMEOUT = 2_147_483_647

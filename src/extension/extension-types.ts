@@ -1,5 +1,5 @@
 import type { ITXClientDenyList, Types } from '@prisma/client/runtime/client'
-import type { LockOption } from '../core/lock-option.js'
+import type { LockAndWait, LockOrFail, LockOrSkip, LockStrength, LockWithin } from '../core/lock-option.js'
 import type { AdvisoryLockKey } from '../sql/advisory-lock-key.js'
 import type { TransactionFunction } from '../transaction/run-transaction.js'
 import type { TransactionClientOf } from '../transaction/transaction-client.js'
@@ -13,11 +13,28 @@ export interface Lockable {
    * Locks the returned rows until the transaction ends: `'forUpdate'`, `'forNoKeyUpdate'`, `'forShare'`
    * or `'forKeyShare'`, or an object that adds how to wait: `{ strength, nowait: true }`,
    * `{ strength, skipLocked: true }` or `{ strength, timeout: milliseconds }`. Only in a transaction.
+   * Default: no lock.
+   *
+   * | strength | take it to | others can still |
+   * |---|---|---|
+   * | `'forNoKeyUpdate'` | edit the row | insert rows that refer to it |
+   * | `'forUpdate'` | delete it or change its key | read it without a lock |
+   * | `'forShare'` | keep it as it is while you look | share it |
+   * | `'forKeyShare'` | keep it from vanishing | edit it, but not its key |
    *
    * Related rows of an `include` are read after the lock is granted and are not locked. Rows that `skip`
    * steps over are locked too: PostgreSQL locks before it counts them off.
+   *
+   * @example
+   * ```ts
+   * await prisma.$transaction(async (tx) => {
+   *   await tx.wallet.findUnique({ where: { id: 1 }, lock: 'forNoKeyUpdate' })
+   *   await tx.ticket.findFirst({ where: { userId: null }, lock: { strength: 'forUpdate', skipLocked: true } })
+   * })
+   * ```
+   * @see https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
    */
-  lock?: LockOption
+  lock?: LockStrength | LockAndWait | LockOrFail | LockOrSkip | LockWithin
 }
 
 /**
@@ -61,7 +78,7 @@ type WriteArgs<T extends Model, Operation extends Write> = T[symbol]['types']['o
 declare const DELEGATE: unique symbol
 
 /**
- * The writes of a model with `commit`. In front of Prisma's own, which stay as they are: methods that ask for
+ * The writes of a model with `commit`. Beside Prisma's own, which stay as they are: methods that ask for
  * the type of their `this` would no longer be assignable to an interface that a caller has written for them.
  */
 type CommittingModel<T extends Model> = { readonly [DELEGATE]?: T } & {
@@ -70,19 +87,36 @@ type CommittingModel<T extends Model> = { readonly [DELEGATE]?: T } & {
   ) => ResultOf<T, A, Operation, never>
 }
 
+// `in out`: to find out by itself how it varies, TypeScript compares all that Prisma's types make of a model that it knows
+// nothing about, which takes it longer than the queries of forty models. Prisma's own signatures come first, as most writes
+// do not commit: each of the others would be tried against ours as well.
 /** A transaction client whose writes take `commit`, as `$transactionWithRetry` and `withLock` pass it. */
-export type CommittingClient<Tx> = {
-  [K in keyof Tx as Tx[K] extends Model ? K : never]: Tx[K] extends Model ? CommittingModel<Tx[K]> & Tx[K] : never
-} & Tx
+export type CommittingClient<in out Tx> = {
+  [K in keyof Tx]: Tx[K] extends Model ? Tx[K] & CommittingModel<Tx[K]> : Tx[K]
+}
 
 type FindArgs<T extends Model, Operation extends Find> = T[symbol]['types']['operations'][Operation]['args'] & Lockable
 
 /** `Args`, without any key that it does not have, at any depth. */
-type ExactArgs<A, Args> = Types.Utils.Exact<A, Args> & RefuseDistinct<A>
+type ExactArgs<A, Args> = Types.Utils.Exact<A, Args> & RefuseDistinct<A> & RefuseLockOption<A>
 
 /** Says in a sentence, at the wrong property, what PostgreSQL refuses. */
 type RefuseDistinct<A> = A extends { lock: {}; distinct: {} }
   ? { distinct: 'distinct cannot be combined with lock: PostgreSQL cannot lock the rows of a DISTINCT query' }
+  : unknown
+
+type LockOptionKey = 'strength' | 'nowait' | 'skipLocked' | 'timeout'
+
+/** Says in a sentence, at the wrong property, what a lock takes. */
+type RefuseLockOption<A> = A extends { lock: infer L extends object }
+  ? keyof L extends LockOptionKey
+    ? unknown
+    : {
+        lock: Record<
+          Exclude<keyof L, LockOptionKey>,
+          'no option of a lock, which takes strength, and one of nowait, skipLocked and timeout'
+        >
+      }
   : unknown
 
 /** Says in a sentence, at the wrong property, what cannot be sent with COMMIT. */
@@ -264,8 +298,14 @@ export interface LockableClient {
 /** Methods as `$extends` takes them: each by a function that returns it, in a type with an implicit index signature. */
 type Extending<Methods> = { [Name in keyof Methods]: () => Methods[Name] }
 
-/** What `rowLocks()` adds to a client, in the form that `$extends` reads. */
-export type RowLocksExtensionArgs = {
+/**
+ * What `rowLocks()` adds to a client, in the form that `$extends` reads.
+ *
+ * It is typed as a function, and never called: of anything else `$extends` makes a copy, member by member and
+ * model by model, and every message of the compiler about the client would spell that copy out.
+ */
+export interface RowLocksExtensionArgs {
+  (): never
   result: {}
   model: { $allModels: Extending<LockableModel> }
   query: {}

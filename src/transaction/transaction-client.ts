@@ -1,3 +1,4 @@
+import type { ITXClientDenyList } from '@prisma/client/runtime/client'
 import { propertyOf } from '../core/option-checks.js'
 
 /** The part of a Prisma client that rowlock needs to run a transaction. */
@@ -11,11 +12,7 @@ export interface RawQueryClient {
 }
 
 /** The transaction client that `Client` passes to `$transaction(async (tx) => …)`. */
-export type TransactionClientOf<Client> = Client extends {
-  $transaction(run: (tx: infer Tx) => Promise<unknown>, options?: never): unknown
-}
-  ? Tx
-  : never
+export type TransactionClientOf<Client> = Client extends { $transaction: unknown } ? Omit<Client, ITXClientDenyList> : never
 
 // Prisma 7 marks the clients it passes into a transaction with this symbol.
 const TRANSACTION_SCOPE = Symbol.for('prisma.client.transaction.scope_context')

@@ -50,7 +50,7 @@ export interface TransactionOptions {
    * `application_name` in `pg_stat_activity` ends with ` rowlock:<label>`, and `lockTree` tells the label. Default: none.
    */
   readonly label?: string
-  /** Default: the database's, `ReadCommitted` unless configured. */
+  /** The isolation level of the transaction. Default: the database's, `ReadCommitted` unless configured. */
   readonly isolationLevel?: IsolationLevel
   /** How long to wait for a pool connection, in milliseconds. Default: 2,000. */
   readonly maxWait?: number
@@ -65,7 +65,10 @@ export interface TransactionOptions {
   readonly gate?: Gate
   /** Ends the transaction when aborted, also in the middle of a lock wait or at the gate. Default: none. */
   readonly signal?: AbortSignal
-  /** When to run it again; `false` runs it once and throws what went wrong. Default: as {@link RetryOptions} says. */
+  /**
+   * When and how often to run the transaction again; `false` runs it once and throws what went wrong.
+   * Default: 5 attempts, after a deadlock, a serialization failure or a connection lost before COMMIT.
+   */
   readonly retry?: RetryOptions | false
   /** Called before each pause, and waited for; what it throws ends the retries and is thrown. Default: nothing is called. */
   readonly onRetry?: (event: RetryEvent) => void | Promise<void>

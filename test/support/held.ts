@@ -36,7 +36,7 @@ export async function held<C extends Client, R>(
     .$transaction(
       async (tx) => {
         const [{ pid }] = await tx.$queryRawUnsafe<[{ pid: number }]>('SELECT pg_backend_pid() AS pid')
-        ready.resolve({ pid, result: await take(tx as TransactionClientOf<C>) })
+        ready.resolve({ pid, result: await take(tx as unknown as TransactionClientOf<C>) })
         if ((await end.promise) === 'rollback') throw ROLLBACK
       },
       { timeout: 25_000 },
