@@ -70,6 +70,7 @@ export default {
     'Extending',
     'FieldOf',
     'FindArgs',
+    'LOCK_STRENGTHS',
     'Model',
     'ModelName',
     'ModelsOf',
