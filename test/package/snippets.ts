@@ -72,7 +72,7 @@ function exampleValues(file: string, text: string, firstLine: number): Snippet[]
 }
 
 export function readMarkdown(): Snippet[] {
-  const docs = existsSync(join(root, 'docs')) ? listFiles('docs') : []
+  const docs = ['docs', 'examples'].flatMap((folder) => (existsSync(join(root, folder)) ? listFiles(folder) : []))
   const files = [...listFiles('.', { recursive: false }), ...docs].filter((file) => file.endsWith('.md'))
   return files.flatMap((file) => markdownSnippets(file, readText(file)))
 }
