@@ -1,3 +1,9 @@
+/**
+ * Locks on the rows that a Prisma client reads, transactions that survive contention, advisory locks, and every error.
+ *
+ * @module rowlock
+ */
+
 export { lockable, type LockableOptions } from './adapter/lockable.js'
 export { rowLocks } from './extension/row-locks.js'
 export type { RowLocksOptions } from './events/row-locks-options.js'
@@ -16,7 +22,15 @@ export type {
 export type { WithLockOptions } from './extension/with-lock.js'
 export { directQuery, type DirectStatement } from './extension/direct-query.js'
 export { lockInOrder, type RowToLock } from './extension/lock-in-order.js'
-export type { Committing, CommittingClient, Lockable, RowLocksExtension, RowLocksExtensionArgs } from './extension/extension-types.js'
+export type {
+  Committing,
+  CommittingClient,
+  Lockable,
+  LockableClient,
+  LockableModel,
+  RowLocksExtension,
+  RowLocksExtensionArgs,
+} from './extension/extension-types.js'
 export type { AdvisoryLockOptions } from './extension/advisory-lock.js'
 export { type AdvisoryLockKey, advisoryLockKey } from './sql/advisory-lock-key.js'
 export type { LockAndWait, LockOption, LockOrFail, LockOrSkip, LockStrength, LockWithin } from './core/lock-option.js'

@@ -1,3 +1,9 @@
+/**
+ * Mutual exclusion by key for what is not a row, one effect per key, and job queues.
+ *
+ * @module rowlock/lockers
+ */
+
 export { claim } from './jobs/claim.js'
 export { complete } from './jobs/complete.js'
 export { extend } from './jobs/extend.js'
@@ -22,6 +28,7 @@ export { type HeldLease, type LeaseLocker, leaseLocker, type LeaseLockerOptions,
 export { redisLocker, type RedisLocker, type RedisLockerOptions } from './lockers/redis-locker.js'
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './lockers/redis-client.js'
 export { advisoryLocker, type AdvisoryLockerClient, type AdvisoryLockerOptions } from './lockers/advisory-locker.js'
+export type { RawQueryClient } from './transaction/transaction-client.js'
 export type { HoldLimitOptions } from './lockers/hold-limits.js'
 export type { TransactionLock } from './lockers/hold-transaction.js'
 export type { ClientOfPool, PgClient, PgPool, PgResult } from './lockers/pg-pool.js'

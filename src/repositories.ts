@@ -1,3 +1,9 @@
+/**
+ * Ready operations on the models of `prisma/schema.prisma`: sign-in, wallet, counter, tickets, orders.
+ *
+ * @module rowlock/repositories
+ */
+
 export { signIn, type SignInInput, type SignInOptions, type SignInResult } from './repositories/sign-in.js'
 export type { DayOptions } from './repositories/sign-in-day.js'
 export {

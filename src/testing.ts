@@ -1,3 +1,9 @@
+/**
+ * Proof that exactly one wins: throw-away databases, races, the explorer of schedules, and checks of the ledger.
+ *
+ * @module rowlock/testing
+ */
+
 export { DatabaseUnavailableError, MigrationError } from './harness/database-error.js'
 export { startDatabase, type Database, type DatabaseSource, type StartDatabaseOptions } from './harness/database.js'
 export {
@@ -34,5 +40,5 @@ export type { Outcome } from './harness/explore/actor.js'
 export type { Invariant, InvariantContext } from './harness/explore/judge.js'
 export type { DatabaseChoice } from './harness/explore/scratch-choice.js'
 export type { SearchOptions } from './harness/explore/search-options.js'
-export type { Anomaly, Counterexample, Coverage, ExploreCounts, ExploreFacts } from './explorer/report-types.js'
+export type { Anomaly, Counterexample, Coverage, ExploreCounts, ExploreFacts, ExploreSummary } from './explorer/report-types.js'
 export type { HistoryEvent, StepEvent, StepResult } from './explorer/history.js'

@@ -45,7 +45,7 @@ const command = new Command('torture')
   .option('--only <ids>', 'some faults, such as F3,F5', someFaults, FAULTS)
   .option('--size <number>', 'so many of each fault, or in a soak so many seconds', integer)
   .option('--json <file>', 'writes the results to a file, after each fault')
-  .option('--resume <file>', 'goes on with the run that wrote this file: with its seed, without what has run in it', resumable)
+  .option('--resume <file>', 'goes on with the run that wrote this file: with its seed, without what has passed in it', resumable)
   .option('--write', 'writes docs/reliability.md', false)
   .parse()
 
@@ -61,7 +61,9 @@ if (earlier && (earlier.seed !== seed || earlier.sizes !== sizes || earlier.size
 console.log(`seed ${seed}, ${sizes} sizes`)
 using interruption = listenForInterruption()
 const conditions = await describeConditions({ seed, sizes, ...(size === undefined ? {} : { size }) })
-const results: FaultResult[] = [...(earlier?.faults ?? [])]
+const failed = (earlier?.faults ?? []).filter((result) => !isGreen(result))
+if (failed.length > 0) console.log(`again, having failed: ${failed.map(({ fault }) => fault.id).join(', ')}`)
+const results: FaultResult[] = (earlier?.faults ?? []).filter(isGreen)
 const done = new Set(results.map(({ fault }) => fault.id))
 const open = only.filter(({ id }) => !done.has(id))
 await runAll(open, { ci, seed, size, signal: interruption.signal }, async (result) => {

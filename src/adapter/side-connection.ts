@@ -4,7 +4,11 @@ import postgres from 'postgres'
 import type { LockBlocker } from '../core/errors.js'
 import { readWithoutWaiting } from './read-without-waiting.js'
 
-/** How to reach the server beside the pool: a URL, or the options of `pg`. */
+/**
+ * How to reach the server beside the pool: a URL, or the options of `pg`.
+ *
+ * @inline
+ */
 export type ConnectionConfig = string | Readonly<Record<string, unknown>>
 
 /** Runs work that is no statement of the client, but that the client waits for. */

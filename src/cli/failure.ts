@@ -10,3 +10,9 @@ export const exitCodeOf = (error: unknown): number =>
 export function explain(error: unknown): string {
   return isRowLockError(error) ? error.message : ((error as Error | undefined)?.stack ?? String(error))
 }
+
+/** An error in a sentence: without the stack, where that is of no use, and the URL of the database, which has a password in it. */
+export function messageOf(error: unknown): string {
+  const { message, code } = error as { message?: string; code?: string }
+  return message || code || String(error)
+}

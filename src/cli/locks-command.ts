@@ -5,11 +5,16 @@ import type { LockTree } from '../monitor/lock-tree-types.js'
 import { renderLockTree } from '../report/lock-tree-text.js'
 import { renderHelp } from './command-help.js'
 import { ExitCode } from './exit-code.js'
+import { messageOf } from './failure.js'
+import { hasFullScreen } from './full-screen.js'
 import { listenForInterruption } from './interruption.js'
 import { cancelWaiter } from './locks/cancel-waiter.js'
 import { connectToLocks, type LocksConnection } from './locks/connect-to-locks.js'
+import { describeDatabase } from './locks/describe-database.js'
+import { watchLocks } from './locks/watch-locks.js'
 import { runLocksServe } from './locks-serve.js'
 import { parseCount } from './parse-arguments.js'
+import { hasColors } from './terminal.js'
 
 interface LocksCommandOptions {
   readonly url?: string
@@ -23,7 +28,6 @@ interface LocksCommandOptions {
 
 // Between two readings, in milliseconds.
 const INTERVAL = 1_000
-const CLEAR = '\u001B[2J\u001B[H'
 
 const HELP = renderHelp({
   about: `
@@ -42,7 +46,7 @@ export function createLocksCommand(): Command {
   return new Command('locks')
     .description('show who waits for whom in a database, and what for')
     .option('--url <url>', 'the database; DATABASE_URL if left out')
-    .option('--watch', 'show it again every second, until Ctrl-C')
+    .option('--watch', 'show it again every second, until q or Ctrl-C; ? shows the keys')
     .option('--json', 'print it as JSON, and nothing else, on standard output; with --watch a line each time')
     .option('--serve', 'show it as a live page that only this machine can open, until Ctrl-C')
     .option('--port <number>', 'the port of the page; any that is free if left out', parseCount)
@@ -65,7 +69,9 @@ async function runLocksCommand(url: string, options: LocksCommandOptions): Promi
     if (options.cancel !== undefined) return await cancelWaiter(connection, { pid: options.cancel, yes: options.yes ?? false, signal })
     if (options.serve)
       await runLocksServe({ url, read: () => connection.read(), signal, ...(options.port !== undefined && { port: options.port }) })
-    else if (options.watch) await watch(connection, options.json ?? false, signal)
+    else if (options.watch && !options.json && hasFullScreen())
+      await watchLocks({ connection, database: describeDatabase(url), interval: INTERVAL, signal })
+    else if (options.watch) await printAgainAndAgain(connection, options.json ?? false, signal)
     else console.log(show(await connection.read(), options.json ?? false))
     return interruption.exitCode() ?? ExitCode.ok
   } catch (error) {
@@ -75,22 +81,16 @@ async function runLocksCommand(url: string, options: LocksCommandOptions): Promi
   }
 }
 
-async function watch(connection: LocksConnection, json: boolean, signal: AbortSignal): Promise<void> {
-  const clear = process.stdout.isTTY && !json ? CLEAR : ''
+async function printAgainAndAgain(connection: LocksConnection, json: boolean, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    console.log(`${clear}${show(await connection.read(), json, json)}`)
+    console.log(show(await connection.read(), json, json))
     await setTimeout(INTERVAL, undefined, { signal }).catch(() => undefined)
   }
 }
 
 function show(tree: LockTree, json: boolean, inOneLine = false): string {
-  if (!json) return renderLockTree(tree, process.stdout.isTTY ? process.stdout.columns : undefined)
+  if (!json) return renderLockTree(tree, { width: process.stdout.isTTY ? process.stdout.columns : undefined, color: hasColors() })
   return JSON.stringify(tree, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), inOneLine ? undefined : 2)
 }
 
-/** Without the stack, which is of no use here, and the URL, which has a password in it. */
-function explain(error: unknown): string {
-  if (isRowLockError(error)) return error.message
-  const { message, code } = error as { message?: string; code?: string }
-  return `The locks could not be read: ${message || code || String(error)}`
-}
+const explain = (error: unknown): string => (isRowLockError(error) ? error.message : `The locks could not be read: ${messageOf(error)}`)

@@ -1,4 +1,4 @@
-import { parse } from 'pg-connection-string'
+import { describeDatabase } from './locks/describe-database.js'
 import { serveLocks, type ServeLocksOptions } from './locks-server.js'
 
 export interface LocksServeOptions extends Pick<ServeLocksOptions, 'read' | 'port' | 'signal'> {
@@ -12,10 +12,4 @@ export async function runLocksServe({ url, ...options }: LocksServeOptions): Pro
   const page = await serveLocks({ ...options, database })
   console.log(`The locks of ${database} are on ${page.url}\nOnly this machine can open it. Ctrl-C ends it.`)
   await page.ended
-}
-
-function describeDatabase(url: string): string {
-  const { database, host, port } = parse(url)
-  const server = [host ?? 'localhost', port].filter(Boolean).join(':')
-  return database ? `${database} on ${server}` : server
 }

@@ -5,7 +5,7 @@ export function hasColors(): boolean {
 
 /** Whether lines that were written can be changed. A CI log that pretends to be a terminal would keep every frame. */
 export function canAnimate(): boolean {
-  return process.stdout.isTTY && !process.env['CI']
+  return process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !process.env['CI']
 }
 
 /** An animation hides it, and one that was ended by force never shows it again. */

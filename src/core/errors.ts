@@ -65,14 +65,20 @@ const BRAND = Symbol.for('rowlock.error')
 
 /** The base of every error that rowlock throws. */
 export abstract class RowLockError extends Error {
+  /** What went wrong, told apart without the class. */
   abstract readonly code: string
   /** True when running the whole transaction again may succeed. */
   abstract readonly retryable: boolean
   // `declare`: a field that does not apply is absent and not undefined.
+  /** The Prisma model the failing call was about. */
   declare readonly model?: string
+  /** The row the call asked for, as the caller named it. */
   declare readonly key?: unknown
+  /** The lock strength asked for. */
   declare readonly strength?: string
+  /** PostgreSQL's SQLSTATE. */
   declare readonly sqlState?: string
+  /** Who held the lock, where PostgreSQL could be asked in time. */
   declare readonly blockers?: readonly LockBlocker[]
 
   constructor(message: string, details: RowLockErrorDetails = {}) {

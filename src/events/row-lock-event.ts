@@ -19,6 +19,7 @@ interface LockEvent extends BaseEvent {
   readonly table?: string | undefined
   /** The `where` of the find as the caller gave it, or the key of the advisory lock. */
   readonly key: unknown
+  /** What was asked for. */
   readonly strength: LockEventStrength
 }
 
@@ -59,13 +60,17 @@ export interface LockAcquiredEvent extends LockEvent {
 /** The lock was not granted, or the statement that asked for it was ended: `error` says why. */
 export interface LockRefusedEvent extends BaseEvent {
   readonly type: 'lock.refused'
+  /** As of `lock.acquired`, where known. */
   readonly model?: string | undefined
+  /** As of `lock.acquired`, where known. */
   readonly table?: string | undefined
+  /** As of `lock.acquired`, where known. */
   readonly key?: unknown
   /** Undefined for a write or raw SQL, whose locks nobody named. */
   readonly strength?: LockEventStrength | undefined
   /** What the call throws. */
   readonly error: RowLockError
+  /** As of `lock.waited`; undefined when no wait was seen. */
   readonly waited?: number | undefined
   /** Empty when PostgreSQL could not tell. */
   readonly blockers: readonly LockBlocker[]
@@ -83,6 +88,7 @@ export interface TransactionRetriedEvent extends BaseEvent {
   readonly type: 'transaction.retried'
   /** The number of the attempt that failed, from 1. */
   readonly attempt: number
+  /** Why it failed. */
   readonly error: RowLockError
   /** How long the pause is, in milliseconds. */
   readonly delay: number

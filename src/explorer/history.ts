@@ -20,6 +20,7 @@ export type HistoryEvent =
   | { readonly kind: 'deadlock'; readonly step: number; readonly actors: readonly number[]; readonly victim: number }
   | { readonly kind: 'time'; readonly step: number; readonly milliseconds: number }
 
+/** What PostgreSQL answered to a step. */
 export interface StepResult {
   readonly rows: number
   readonly columns?: readonly string[]
@@ -28,6 +29,7 @@ export interface StepResult {
   readonly error?: string
 }
 
+/** A statement of an actor, and its answer. */
 export type StepEvent = Extract<HistoryEvent, { kind: 'step' }>
 
 /** A run, from its first step to the last actor's end. */

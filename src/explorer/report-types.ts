@@ -10,11 +10,13 @@ export type Coverage =
   /** Every schedule with at most `preemptions`, and `schedules` random ones of the seed. */
   | { readonly kind: 'sampled'; readonly seed: number; readonly schedules: number; readonly preemptions: number }
 
+/** How much has run. */
 export interface ExploreCounts {
   /** Schedules that ran to their end. */
   readonly schedules: number
   /** How many of them had a statement that waited for a lock. */
   readonly blocked: number
+  /** How many of them had a deadlock. */
   readonly deadlocked: number
   /** How many had an operation that went on after a deadlock or serialization failure. */
   readonly retried: number
@@ -29,13 +31,19 @@ export interface ExploreCounts {
 export interface Counterexample {
   /** The actors' names; `actor` numbers in `events` count into them. */
   readonly actors: readonly string[]
+  /** What happened, in order. */
   readonly events: readonly HistoryEvent[]
+  /** How often an actor was left in the middle of its operation, though it could have gone on. */
   readonly preemptions: number
   /** What was broken: the invariant's own words, or how the final state differs from every serial order. */
   readonly reason: string
+  /** What the invariant's error expected, or what the nearest serial order leaves that this one does not. */
   readonly expected: string | undefined
+  /** What the invariant's error found, or what this order leaves that the nearest serial one does not. */
   readonly actual: string | undefined
+  /** How each actor's operation ended. */
   readonly outcomes: readonly { readonly actor: string; readonly status: 'fulfilled' | 'rejected'; readonly text: string }[]
+  /** What it is called, and what prevents it. */
   readonly anomaly: Anomaly
 }
 
@@ -51,21 +59,25 @@ export interface Anomaly {
   readonly steps: readonly number[]
 }
 
-interface Common {
+/** What comes with every verdict. */
+export interface ExploreSummary {
+  /** How much has run. */
   readonly counts: ExploreCounts
+  /** What makes the verdict worth less than it looks, a sentence each. */
   readonly warnings: readonly string[]
+  /** The actors' names, as in the options. */
   readonly actors: readonly string[]
 }
 
 /** The facts of an exploration, without its methods: what the renderers take. */
 export type ExploreFacts =
-  | (Common & { readonly verdict: 'held'; readonly coverage: Coverage })
-  | (Common & { readonly verdict: 'violated'; readonly counterexample: Counterexample; readonly token: string })
-  | (Common & {
+  | (ExploreSummary & { readonly verdict: 'held'; readonly coverage: Coverage })
+  | (ExploreSummary & { readonly verdict: 'violated'; readonly counterexample: Counterexample; readonly token: string })
+  | (ExploreSummary & {
       readonly verdict: 'nondeterministic'
       readonly step: number
       readonly first: string
       readonly second: string
       readonly token: string
     })
-  | (Common & { readonly verdict: 'exhausted'; readonly reason: string; readonly coverage: Coverage | undefined })
+  | (ExploreSummary & { readonly verdict: 'exhausted'; readonly reason: string; readonly coverage: Coverage | undefined })

@@ -20,7 +20,11 @@ export interface Lockable {
   lock?: LockOption
 }
 
-/** What a write takes with `rowLocks()`: Prisma's own arguments, and whether it is the last of its transaction. */
+/**
+ * What a write takes with `rowLocks()`: Prisma's own arguments, and whether it is the last of its transaction.
+ *
+ * @throws {CommitNotSupportedError} where that cannot be, as {@link Committing.commit | commit} says; nothing was sent.
+ */
 export interface Committing {
   /**
    * Sends COMMIT together with this call, in one round trip: for the last call of a transaction of
@@ -116,34 +120,63 @@ type TransactionClientOfModel<T extends Model> =
       : Omit<Types.Extensions.DynamicClientExtensionThis<TypeMap, any, Ext>, ITXClientDenyList>
     : unknown
 
-// `A` has a default and no constraint: it is inferred while `T` still is, and a constraint that is not
-// known yet widens `'forUpdate'` to `string` and drops `select` from the result.
-// Type aliases, not interfaces: `$extends` takes only types with an implicit index signature.
-type LockableModel = {
-  findUnique: () => <T extends Model, A = FindArgs<T, 'findUnique'>>(
+/**
+ * What `rowLocks()` adds to every model: finds that take `lock`, and `withLock`.
+ *
+ * A find with `lock` returns its rows locked until the transaction ends, or throws and has locked nothing that the
+ * transaction's rollback does not release. Without `lock` it is Prisma's own.
+ *
+ * @throws {LockNotAvailableError} with `nowait`, when another transaction holds a conflicting lock.
+ * @throws {LockTimeoutError} when the lock was not granted within `timeout`, or the transaction's `lock_timeout`.
+ * @throws {DeadlockError} when PostgreSQL chose this transaction as the victim of a deadlock.
+ * @throws {SerializationError} when a row was changed since a transaction above ReadCommitted began.
+ * @throws {StatementTimeoutError} when the server cancelled the statement.
+ * @throws {ConnectionLostError} when the connection died.
+ * @throws {ReadOnlyError} when the server is a standby, or the transaction is read-only.
+ * @throws {LockOutsideTransactionError} outside a transaction; nothing was sent.
+ * @throws {LockNotSupportedError} with `distinct`, which PostgreSQL cannot lock; nothing was sent.
+ * @throws {LockNotAppliedError} without `lockable()` around the adapter.
+ * @throws {InvalidOptionError} for a `lock` that is none; nothing was sent.
+ * @example
+ * ```ts
+ * await prisma.$transaction(async (tx) => {
+ *   const ticket = await tx.ticket.findFirst({ where: { userId: null }, lock: { strength: 'forUpdate', skipLocked: true } })
+ *   if (ticket) await tx.ticket.update({ where: { id: ticket.id }, data: { userId: 1 } })
+ * })
+ * ```
+ */
+export interface LockableModel {
+  // `A` has a default and no constraint: it is inferred while `T` still is, and a constraint that is not
+  // known yet widens `'forUpdate'` to `string` and drops `select` from the result.
+  /** Finds, and with {@link Lockable.lock | lock} locks, the row that a unique `where` names, or null. */
+  findUnique<T extends Model, A = FindArgs<T, 'findUnique'>>(
     this: T,
     args: ExactArgs<A, FindArgs<T, 'findUnique'>> & Named,
-  ) => ResultOf<T, A, 'findUnique', null>
+  ): ResultOf<T, A, 'findUnique', null>
 
-  findUniqueOrThrow: () => <T extends Model, A = FindArgs<T, 'findUniqueOrThrow'>>(
+  /** Finds, and with {@link Lockable.lock | lock} locks, the row that a unique `where` names. */
+  findUniqueOrThrow<T extends Model, A = FindArgs<T, 'findUniqueOrThrow'>>(
     this: T,
     args: ExactArgs<A, FindArgs<T, 'findUniqueOrThrow'>> & Named,
-  ) => ResultOf<T, A, 'findUniqueOrThrow', never>
+  ): ResultOf<T, A, 'findUniqueOrThrow', never>
 
-  findFirst: () => <T extends Model, A = FindArgs<T, 'findFirst'>>(
+  /** Finds, and with {@link Lockable.lock | lock} locks, the first row that matches, or null. */
+  findFirst<T extends Model, A = FindArgs<T, 'findFirst'>>(
     this: T,
     args?: ExactArgs<A, FindArgs<T, 'findFirst'>>,
-  ) => ResultOf<T, A, 'findFirst', null>
+  ): ResultOf<T, A, 'findFirst', null>
 
-  findFirstOrThrow: () => <T extends Model, A = FindArgs<T, 'findFirstOrThrow'>>(
+  /** Finds, and with {@link Lockable.lock | lock} locks, the first row that matches. */
+  findFirstOrThrow<T extends Model, A = FindArgs<T, 'findFirstOrThrow'>>(
     this: T,
     args?: ExactArgs<A, FindArgs<T, 'findFirstOrThrow'>>,
-  ) => ResultOf<T, A, 'findFirstOrThrow', never>
+  ): ResultOf<T, A, 'findFirstOrThrow', never>
 
-  findMany: () => <T extends Model, A = FindArgs<T, 'findMany'>>(
+  /** Finds, and with {@link Lockable.lock | lock} locks, all rows that match. */
+  findMany<T extends Model, A = FindArgs<T, 'findMany'>>(
     this: T,
     args?: ExactArgs<A, FindArgs<T, 'findMany'>>,
-  ) => ResultOf<T, A, 'findMany', never>
+  ): ResultOf<T, A, 'findMany', never>
 
   /**
    * Opens a transaction as `$transactionWithRetry` does, locks one row, runs `run` with the row and the
@@ -162,15 +195,16 @@ type LockableModel = {
    * })
    * ```
    */
-  withLock: () => <T extends Model, R, A = WithLockArgs<T>>(
+  withLock<T extends Model, R, A = WithLockArgs<T>>(
     this: T,
     args: Types.Utils.Exact<A, WithLockArgs<T>> & Named,
     run: (row: Awaited<ResultOf<T, A, 'findFirstOrThrow', never>>, tx: CommittingClient<TransactionClientOfModel<T>>) => Promise<R>,
     options?: WithLockOptions,
-  ) => Promise<R>
+  ): Promise<R>
 }
 
-type LockableClient = {
+/** What `rowLocks()` adds to a client, and to the transaction clients that it passes on. */
+export interface LockableClient {
   /**
    * Runs `fn` in a transaction whose lock waits are bounded, commits, and returns what `fn` returned. A
    * deadlock, a serialization failure, or a connection lost before COMMIT was sent runs the whole of
@@ -201,11 +235,11 @@ type LockableClient = {
    * })
    * ```
    */
-  $transactionWithRetry: () => <Client, R>(
+  $transactionWithRetry<Client, R>(
     this: Client,
     fn: TransactionFunction<CommittingClient<TransactionClientOf<Client>>, R>,
     options?: TransactionOptions,
-  ) => Promise<R>
+  ): Promise<R>
 
   /**
    * Takes a transaction-scoped advisory lock: a lock on a name instead of a row, held until the
@@ -224,15 +258,18 @@ type LockableClient = {
    * ```
    * @see https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
    */
-  $advisoryLock: () => (key: AdvisoryLockKey, options?: AdvisoryLockOptions) => Promise<void>
+  $advisoryLock(key: AdvisoryLockKey, options?: AdvisoryLockOptions): Promise<void>
 }
+
+/** Methods as `$extends` takes them: each by a function that returns it, in a type with an implicit index signature. */
+type Extending<Methods> = { [Name in keyof Methods]: () => Methods[Name] }
 
 /** What `rowLocks()` adds to a client, in the form that `$extends` reads. */
 export type RowLocksExtensionArgs = {
   result: {}
-  model: { $allModels: LockableModel }
+  model: { $allModels: Extending<LockableModel> }
   query: {}
-  client: LockableClient
+  client: Extending<LockableClient>
 }
 
 /** The extension that {@link rowLocks} returns; give it to `$extends`. */

@@ -1,6 +1,6 @@
 import { asksForTransactionState, type TransactionState } from '../adapter/transaction-state.js'
 import { systemClock } from '../core/clock.js'
-import { propertyOf } from '../core/option-checks.js'
+import { propertyOf, readable } from '../core/option-checks.js'
 import { isRowLockError, LockNotSupportedError } from '../core/errors.js'
 import { classifyError } from '../core/classify-error.js'
 import { recordDeadlock } from '../transaction/deadlock-history.js'
@@ -159,7 +159,7 @@ async function runQuery(
   findEmitter: FindEmitter,
 ): Promise<unknown> {
   const model = params.model === undefined ? undefined : models.get(params.model)
-  const { lock, commit } = (model && (params.args as { lock?: unknown; commit?: unknown } | undefined)) ?? {}
+  const { lock, commit } = model ? readAsked(params.args) : NOTHING_ASKED
   const explained = (error: unknown) => reporting(explain(error, params), params, model, state, findEmitter)
   if (model && commit !== undefined) return committingWrite(toQueryCall(params, model), state, explained)
   if (model && lock !== undefined) {
@@ -173,6 +173,21 @@ async function runQuery(
   } catch (error) {
     throw explained(error)
   }
+}
+
+interface Asked {
+  readonly lock?: unknown
+  readonly commit?: unknown
+}
+
+const NOTHING_ASKED: Asked = {}
+
+/** What the call asks of rowlock. Arguments may have a prototype that throws. */
+function readAsked(args: unknown): Asked {
+  return readable(args, 'args', () => {
+    const { lock, commit } = (args ?? NOTHING_ASKED) as Asked
+    return { lock, commit }
+  })
 }
 
 // Of a call that names no lock.

@@ -16,8 +16,9 @@ type Tx = Record<string, { findFirst(args: Args): Promise<unknown> }>
 
 /** Options of `withLock`: those of `$transactionWithRetry`, and the `lock` in place of `args.lock`. */
 export interface WithLockOptions extends Omit<TransactionOptions, 'gate'> {
+  /** As on a find; here or in `args`. Default: `'forNoKeyUpdate'`. */
   readonly lock?: LockOption
-  /** As of `$transactionWithRetry`, and `true` or `{ width }` for the gate of this model and `where`. */
+  /** As of `$transactionWithRetry`, and `true` or `{ width }` for the gate of this model and `where`. Default: nowhere. */
   readonly gate?: RowGate
 }
 

@@ -12,6 +12,7 @@ export interface LedgerClient {
   $queryRaw(query: TemplateStringsArray, ...values: unknown[]): PromiseLike<unknown>
 }
 
+/** What to look at, and how many operations should be there. */
 export interface CheckLedgerOptions {
   /**
    * How many operations reported success: there must be exactly as many entries. 0 or more; not
@@ -66,9 +67,9 @@ interface LedgerRow extends LedgerReport {
  * their wallet.
  *
  * @param prisma - A Prisma client; it may be extended, or inside a transaction.
- * @throws AssertionError (`node:assert`) whose `actual` is an array of {@link LedgerViolation}, the
+ * @throws {AssertionError} (`node:assert`) whose `actual` is an array of {@link LedgerViolation}, the
  *   first 20 of each invariant.
- * @throws InvalidOptionError when an option is not allowed; nothing was read.
+ * @throws {InvalidOptionError} when an option is not allowed; nothing was read.
  *
  * @example
  * ```ts

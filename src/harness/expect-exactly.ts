@@ -8,8 +8,8 @@ import type { RaceErrorSample, RaceResult } from './race-result.js'
 /**
  * Guarantees that exactly one request of a race succeeded and that the fate of every other is known.
  *
- * @throws AssertionError (`node:assert`) otherwise, with a table of what happened.
- * @throws InvalidOptionError when `result` is not the result of a race.
+ * @throws {AssertionError} (`node:assert`) otherwise, with a table of what happened.
+ * @throws {InvalidOptionError} when `result` is not the result of a race.
  *
  * @example
  * ```ts
@@ -35,8 +35,8 @@ export function expectExactlyOne(result: RaceResult): void {
  * known: an unsettled request may have taken effect, so a result with one never passes.
  *
  * @param expected - How many must have succeeded. 0 or more.
- * @throws AssertionError (`node:assert`) otherwise, with a table of what happened.
- * @throws InvalidOptionError when `result` is not the result of a race or `expected` not a count.
+ * @throws {AssertionError} (`node:assert`) otherwise, with a table of what happened.
+ * @throws {InvalidOptionError} when `result` is not the result of a race or `expected` not a count.
  *
  * @example
  * ```ts

@@ -3,7 +3,7 @@ import type { RaceActor } from './define-race-actor.js'
 /**
  * Imports a module and returns its export `exportName` as an actor.
  *
- * @throws TypeError when there is no such export, or when it is neither a function nor an actor.
+ * @throws {TypeError} when there is no such export, or when it is neither a function nor an actor.
  */
 export async function loadRaceActor(from: {
   readonly module: string

@@ -19,8 +19,8 @@ const SCRIPT = 'migration.sql'
  * @param url - the database to migrate.
  * @param folder - in the format of `prisma migrate`: a folder a migration, and `migration_lock.toml`.
  * @returns the names of the migrations just applied, in order.
- * @throws InvalidOptionError when there is no such folder, or it holds no migrations.
- * @throws MigrationError when a migration fails, or an earlier one failed and was not resolved.
+ * @throws {InvalidOptionError} when there is no such folder, or it holds no migrations.
+ * @throws {MigrationError} when a migration fails, or an earlier one failed and was not resolved.
  *
  * @example
  * ```ts
@@ -43,13 +43,15 @@ export async function applyMigrations(url: string, folder: string): Promise<stri
 /**
  * Reads a migrations folder into the form that the schema engine takes.
  *
- * @throws InvalidOptionError when there is no such folder, or it holds no migrations.
+ * @throws {InvalidOptionError} when there is no such folder, or it holds no migrations.
  */
 export async function readMigrations(folder: string): Promise<MigrationList> {
   const baseDir = typeof folder === 'string' ? resolve(folder) : ''
   const entries = baseDir === '' ? [] : await readdir(baseDir, { withFileTypes: true }).catch(() => [])
+  // The names begin with a time: their order is the order to apply them in.
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
-  if (names.length === 0) {
+  const migrationDirectories = await Promise.all(names.sort().map((name) => readMigration(baseDir, name)))
+  if (!migrationDirectories.some(({ migrationFile }) => migrationFile.content.tag === 'ok')) {
     throw new InvalidOptionError('migrations', folder, 'a folder of migrations in the format of `prisma migrate`')
   }
   const lock = await readFile(join(baseDir, LOCK_FILE), 'utf8').catch(() => null)
@@ -57,8 +59,7 @@ export async function readMigrations(folder: string): Promise<MigrationList> {
     baseDir,
     lockfile: { path: LOCK_FILE, content: lock },
     shadowDbInitScript: '',
-    // The names begin with a time: their order is the order to apply them in.
-    migrationDirectories: await Promise.all(names.sort().map((name) => readMigration(baseDir, name))),
+    migrationDirectories,
   }
 }
 

@@ -4,6 +4,7 @@ import type { RaceResult } from './race-result.js'
 /** The base of the errors that end a race early: `result` is what had happened by then. */
 export abstract class RaceError extends RowLockError {
   readonly retryable = false
+  /** What had happened by then. */
   readonly result: RaceResult
 
   constructor(message: string, result: RaceResult, details?: RowLockErrorDetails) {

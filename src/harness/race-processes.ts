@@ -32,9 +32,9 @@ export interface RaceProcessesOptions extends RaceLimits {
   readonly module: string | URL
   /** The module's export to run: made by {@link defineRaceActor}, or a plain function. */
   readonly exportName: string
-  /** Given to every process, copied by structured clone; a Decimal arrives as text. */
+  /** Given to every process, copied by structured clone; a Decimal arrives as text. Default: undefined. */
   readonly input?: unknown
-  /** Called after every batch of events from a process. What it throws ends the race. */
+  /** Called after every batch of events from a process. What it throws ends the race. Default: nothing is called. */
   readonly onProgress?: ((progress: RaceProgress) => void) | undefined
 }
 
@@ -51,11 +51,11 @@ export interface RaceProcessesOptions extends RaceLimits {
  *
  * @typeParam Value - What the actor returns; it is not checked against the module.
  * @returns What happened to every request, over all processes.
- * @throws InvalidOptionError when an option is not allowed; no process has been started.
- * @throws RaceProcessError when a process cannot load the module or connect, crashes or exits early,
+ * @throws {InvalidOptionError} when an option is not allowed; no process has been started.
+ * @throws {RaceProcessError} when a process cannot load the module or connect, crashes or exits early,
  *   or when a value cannot be copied.
- * @throws RaceAbortedError when `signal` aborts during the race; `result` holds what had happened.
- * @throws RaceDeadlineError when `deadline` passes during the race; `result` likewise.
+ * @throws {RaceAbortedError} when `signal` aborts during the race; `result` holds what had happened.
+ * @throws {RaceDeadlineError} when `deadline` passes during the race; `result` likewise.
  *
  * @example
  * ```ts

@@ -6,6 +6,7 @@ export interface RaceErrorSample {
   readonly name: string
   /** The error's `code` as text (`LOCK_TIMEOUT`, `P2034`), or undefined when it has none. */
   readonly code: string | undefined
+  /** The error's message. */
   readonly message: string
   /** What was thrown; undefined when it was thrown in another process. */
   readonly error?: unknown
@@ -39,6 +40,7 @@ export interface RaceResult<Value = unknown> {
   readonly rejected: number
   /** Started, and neither fulfilled nor rejected when the race ended: their effect is unknown. */
   readonly unsettled: number
+  /** Never begun, as the race was ended before. */
   readonly notStarted: number
   /** The values of the fulfilled requests, in the order of their index. */
   readonly values: readonly Value[]

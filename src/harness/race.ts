@@ -34,10 +34,10 @@ export interface RaceOptions<Client, Value> extends RaceLimits {
    * The client of all actors, or a function that makes one for each actor (from 0 to
    * `concurrency - 1`). Clients made here are connected before the barrier and closed after the race,
    * by `$connect` and `$disconnect` or `Symbol.asyncDispose` where they have them; a shared client is
-   * not closed. A shared client that is itself a function has to be wrapped: `{ client: () => sql }`.
+   * not closed. A shared client that is itself a function has to be wrapped: `{ client: () => sql }`. Default: none, `run` has its own.
    */
   readonly client?: RaceClientSource<Client> | undefined
-  /** Called after every start and every settlement. What it throws ends the race. */
+  /** Called after every start and every settlement. What it throws ends the race. Default: nothing is called. */
   readonly onProgress?: ((progress: RaceProgress) => void) | undefined
 }
 
@@ -51,10 +51,10 @@ export interface RaceOptions<Client, Value> extends RaceLimits {
  *
  * @param options - How many requests, how many at a time, and what one does.
  * @returns What happened to every request.
- * @throws InvalidOptionError when an option is not allowed; nothing has run.
- * @throws RaceClientError when an actor's client cannot be created or closed.
- * @throws RaceAbortedError when `signal` aborts during the race; `result` holds what had happened.
- * @throws RaceDeadlineError when `deadline` passes during the race; `result` likewise.
+ * @throws {InvalidOptionError} when an option is not allowed; nothing has run.
+ * @throws {RaceClientError} when an actor's client cannot be created or closed.
+ * @throws {RaceAbortedError} when `signal` aborts during the race; `result` holds what had happened.
+ * @throws {RaceDeadlineError} when `deadline` passes during the race; `result` likewise.
  *
  * @example
  * ```ts

@@ -48,7 +48,7 @@ export function scratchName(): string {
  * Creates a scratch database on the server of `serverUrl`; the database that the URL itself names is
  * only connected to. It is dropped by `drop`, or by a watchdog when this process ends without it.
  *
- * @throws DatabaseUnavailableError when the server cannot be reached or forbids it.
+ * @throws {DatabaseUnavailableError} when the server cannot be reached or forbids it.
  */
 export async function createScratchDatabase(serverUrl: string): Promise<ScratchDatabase> {
   const name = scratchName()

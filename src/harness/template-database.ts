@@ -13,6 +13,7 @@ import { withConnection } from './with-connection.js'
 export interface TemplateDatabase {
   /** Where to send CREATE DATABASE and DROP DATABASE: never the template itself. */
   readonly adminUrl: string
+  /** Its name, for `CREATE DATABASE … TEMPLATE`. */
   readonly name: string
 }
 
@@ -24,6 +25,7 @@ export interface CreateTemplateOptions {
 
 /** A copy of a template. */
 export interface ClonedDatabase extends AsyncDisposable {
+  /** Understood by every client. */
   readonly url: string
   /** Drops it, also when sessions are still connected. */
   drop(): Promise<void>
@@ -35,9 +37,13 @@ export interface ClonedDatabase extends AsyncDisposable {
  * with the database of `url`.
  *
  * @param url - a database from `startDatabase`.
- * @throws InvalidOptionError when an argument is not allowed.
- * @throws DatabaseUnavailableError when the server cannot be reached or refuses.
- * @throws MigrationError when a migration fails.
+ * @throws {InvalidOptionError} when an argument is not allowed.
+ * @throws {DatabaseUnavailableError} when the server cannot be reached or refuses.
+ * @throws {MigrationError} when a migration fails.
+ * @example
+ * ```ts
+ * const template = await createTemplate(database.url, { migrations: 'prisma/migrations' })
+ * ```
  */
 export async function createTemplate(url: string, options: CreateTemplateOptions): Promise<TemplateDatabase> {
   const { migrations } = readOptions(options, ['migrations'], 'options')
@@ -54,6 +60,8 @@ export async function createTemplate(url: string, options: CreateTemplateOptions
  * Copies a template, which takes some 20 ms where migrating takes many times that. The copy is
  * dropped by its `drop`, or with the database that the template belongs to.
  *
+ * @throws {InvalidOptionError} when `template` is none.
+ * @throws {DatabaseUnavailableError} when the server cannot be reached or refuses.
  * @example
  * ```ts
  * const template = await createTemplate(database.url, { migrations: 'prisma/migrations' })

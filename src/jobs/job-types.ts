@@ -32,6 +32,7 @@ export interface JobColumns<T extends JobModel = JobModel> {
   readonly error?: FieldOf<T, string | null> | null | undefined
 }
 
+/** Options of {@link claim}. */
 export interface ClaimOptions<T extends JobModel> {
   /** Which jobs, as of `findMany`, beside what makes a job claimable. Default: any. */
   readonly where?: FindArgs<T>['where']
@@ -44,13 +45,17 @@ export interface ClaimOptions<T extends JobModel> {
    * takes, or to be extended while it runs.
    */
   readonly lease: number
+  /** Which fields of the model have which part. Default: by their names. */
   readonly columns?: JobColumns<T>
 }
 
+/** Options of {@link complete}. */
 export interface CompleteOptions<T extends JobModel> {
+  /** Which fields of the model have which part. Default: by their names. */
   readonly columns?: JobColumns<T>
 }
 
+/** Options of {@link fail}. */
 export interface FailOptions<T extends JobModel> {
   /** What was thrown. Kept as text where the model has an `error` field. */
   readonly error: unknown
@@ -59,11 +64,14 @@ export interface FailOptions<T extends JobModel> {
    * has failed for good.
    */
   readonly retryIn?: number
+  /** Which fields of the model have which part. Default: by their names. */
   readonly columns?: JobColumns<T>
 }
 
+/** Options of {@link extend}. */
 export interface ExtendOptions<T extends JobModel> {
   /** How long the job belongs to the caller from now on, in milliseconds by the server's clock, from 1. */
   readonly lease: number
+  /** Which fields of the model have which part. Default: by their names. */
   readonly columns?: JobColumns<T>
 }

@@ -26,14 +26,6 @@ export interface AdvisoryLockerClient {
   $transaction(...args: never): unknown
 }
 
-interface InTransaction extends AdvisoryLockerOptions {
-  readonly scope?: 'transaction'
-}
-
-interface InSession extends AdvisoryLockerOptions {
-  readonly scope: 'session'
-}
-
 /**
  * Locks any key by PostgreSQL's advisory locks for all who use the database: a lock on a name, which excludes
  * those who ask for the same name and nobody else. The key is that of `$advisoryLock` and `advisoryLockKey`,
@@ -79,12 +71,12 @@ interface InSession extends AdvisoryLockerOptions {
  */
 export function advisoryLocker<Client extends AdvisoryLockerClient>(
   prisma: Client,
-  options?: InTransaction,
+  options?: AdvisoryLockerOptions & { readonly scope?: 'transaction' },
 ): Locker<HeldLock & TransactionLock<TransactionClientOf<Client>>>
-export function advisoryLocker(pool: PgPool, options: InSession): Locker
+export function advisoryLocker(pool: PgPool, options: AdvisoryLockerOptions & { readonly scope: 'session' }): Locker
 export function advisoryLocker<Pool extends PgPool>(
   pool: Pool,
-  options?: InTransaction,
+  options?: AdvisoryLockerOptions & { readonly scope?: 'transaction' },
 ): Locker<HeldLock & TransactionLock<ClientOfPool<Pool>>>
 export function advisoryLocker(db: AdvisoryLockerClient | PgPool, options: AdvisoryLockerOptions = {}): Locker<HeldLock & object> {
   options = readOptions(options, [...HOLD_LIMIT_KEYS, 'scope'], 'options')

@@ -30,6 +30,8 @@ export interface LockSource<Extra extends object = object> {
 }
 
 interface Scope {
+  /** The queue of the locker. */
+  readonly queue: KeyedSemaphore
   readonly key: string
   readonly outer: Scope | undefined
   open: boolean
@@ -41,6 +43,9 @@ interface Grant<Extra extends object> {
   readonly leave: Release
 }
 
+// One for all lockers: Node has every promise of the process pass each storage that was ever used.
+const scopes = new AsyncLocalStorage<Scope>()
+
 // More than there can be holders: an exclusive one takes them all.
 const EVERYONE = Number.MAX_SAFE_INTEGER
 
@@ -50,12 +55,11 @@ const EVERYONE = Number.MAX_SAFE_INTEGER
  */
 export function createLocker<Extra extends object = object>(source: LockSource<Extra>): Locker<HeldLock & Extra> {
   const queue = new KeyedSemaphore(EVERYONE)
-  const scopes = new AsyncLocalStorage<Scope>()
 
   async function take(key: string, options: LockerOptions | undefined): Promise<Grant<Extra>> {
     using wait = new LockWait(key, options)
     wait.signal?.throwIfAborted()
-    if (isInside(key, scopes.getStore())) throw reentrant(key)
+    if (isInside(queue, key, scopes.getStore())) throw reentrant(key)
     const leave = await queueUp(wait)
     try {
       wait.signal?.throwIfAborted()
@@ -84,7 +88,7 @@ export function createLocker<Extra extends object = object>(source: LockSource<E
       assertFunction(run, 'run')
       const { granted, leave, callersSignal } = await take(key, options)
       const held = new Hold(key, granted, leave, callersSignal)
-      const scope: Scope = { key, outer: scopes.getStore(), open: true }
+      const scope: Scope = { queue, key, outer: scopes.getStore(), open: true }
       try {
         const result = await scopes.run(scope, async () => run(Object.assign(held, granted.extra)))
         granted.lost?.throwIfAborted()
@@ -141,8 +145,9 @@ function eitherOf(lost: AbortSignal | undefined, callers: AbortSignal | undefine
 }
 
 /** A task that `run` left behind keeps its scopes, which may be over. */
-function isInside(key: string, scope: Scope | undefined): boolean {
-  return scope !== undefined && ((scope.open && scope.key === key) || isInside(key, scope.outer))
+function isInside(queue: KeyedSemaphore, key: string, scope: Scope | undefined): boolean {
+  if (scope === undefined) return false
+  return (scope.open && scope.queue === queue && scope.key === key) || isInside(queue, key, scope.outer)
 }
 
 function reentrant(key: string): ReentrantLockError {

@@ -8,7 +8,7 @@ export interface LockerOptions {
   readonly timeout?: number
   /**
    * Ends the wait when aborted. Aborted while the lock is held it aborts the `signal` of the
-   * {@link HeldLock}; the lock stays held until it is released.
+   * {@link HeldLock}; the lock stays held until it is released. Default: none.
    */
   readonly signal?: AbortSignal
 }

@@ -24,6 +24,7 @@ export interface LockSession {
   readonly label?: string
   /** The `application_name` of its connection, without the label. */
   readonly applicationName: string
+  /** The role that it is connected as. */
   readonly user: string
   /** PostgreSQL's own word for it, such as `active` or `idle in transaction`; `<insufficient privilege>` when it may not be seen. */
   readonly state: string
@@ -42,6 +43,7 @@ export interface LockSession {
 
 /** What a session waits for. */
 export interface LockWait {
+  /** What it is on. */
   readonly target: LockTarget
   /** Of a row lock: what is asked for. */
   readonly strength?: LockStrength

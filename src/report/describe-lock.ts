@@ -51,5 +51,9 @@ export function nameOfSession({ pid, label, applicationName }: Pick<LockSession,
   return label ?? (applicationName || `session ${pid}`)
 }
 
+/** `3107 worker` */
+export const titleOf = (session: Pick<LockSession, 'pid' | 'label' | 'applicationName'>): string =>
+  session.pid === PREPARED ? nameOfSession(session) : `${session.pid} ${nameOfSession(session)}`
+
 /** `pg_blocking_pids` says 0 for a transaction that was prepared for two-phase commit: no session has it. */
 export const PREPARED = 0

@@ -1,37 +1,73 @@
 import type { LockTree } from '../monitor/lock-tree-types.js'
+import { cutToWidth } from './cut-to-width.js'
 import { formatDuration } from './format.js'
-import { describeTarget, nameOfSession, PREPARED } from './describe-lock.js'
-import { type PlacedSession, toForest } from './lock-forest.js'
+import { describeTarget, titleOf } from './describe-lock.js'
+import { type LockForest, type PlacedSession, toForest } from './lock-forest.js'
+import { paint } from './paint.js'
 import { inOneLine } from './plain-text.js'
 import { shortenSql } from './shorten-sql.js'
 
-/** Who waits for whom as a tree, a line a session, none longer than `width` characters. */
-export function renderLockTree(tree: LockTree, width = Number.POSITIVE_INFINITY): string {
-  const { roots, waiters, longestWait } = toForest(tree)
-  if (waiters === 0) return 'Nobody waits for a lock.'
-  const summary = `${waiters === 1 ? '1 session waits' : `${waiters} sessions wait`} for a lock, the longest for ${formatDuration(longestWait)}.`
-  const lines = roots.flatMap((root) => [describeSession(root), ...below(root, '')])
-  return [summary, '', ...lines.map((line) => cut(line, width))].join('\n')
+export interface LockTreeTextOptions {
+  /** The columns that a line may take. Default: as many as it needs. */
+  readonly width?: number | undefined
+  /** Default: false. */
+  readonly color?: boolean
 }
 
-function below({ waiters }: PlacedSession, indent: string): string[] {
-  return waiters.flatMap((waiter, index) => {
+/** Who waits for whom as a tree, a line a session. */
+export function renderLockTree(tree: LockTree, { width = Number.POSITIVE_INFINITY, color = false }: LockTreeTextOptions = {}): string {
+  const forest = toForest(tree)
+  if (forest.waiters === 0) return summarizeWaits(forest)
+  const lines = toTreeLines(forest.roots).map((line) => cutToWidth(renderTreeLine(line, color), width))
+  return [summarizeWaits(forest), '', ...lines].join('\n')
+}
+
+/** `2 sessions wait for a lock, the longest for 12.4 s.` */
+export function summarizeWaits({ waiters, longestWait }: LockForest): string {
+  if (waiters === 0) return 'Nobody waits for a lock.'
+  return `${waiters === 1 ? '1 session waits' : `${waiters} sessions wait`} for a lock, the longest for ${formatDuration(longestWait)}.`
+}
+
+/** A session, and what joins it to the one that it waits for. */
+export interface TreeLine {
+  readonly branch: string
+  readonly session: PlacedSession
+}
+
+/** The sessions from top to bottom. */
+export const toTreeLines = (roots: readonly PlacedSession[]): readonly TreeLine[] =>
+  roots.flatMap((session) => [{ branch: '', session }, ...below(session, '')])
+
+function below({ waiters }: PlacedSession, indent: string): readonly TreeLine[] {
+  return waiters.flatMap((session, index) => {
     const isLast = index === waiters.length - 1
-    return [`${indent}${isLast ? '└─ ' : '├─ '}${describeSession(waiter)}`, ...below(waiter, `${indent}${isLast ? '   ' : '│  '}`)]
+    return [{ branch: `${indent}${isLast ? '└─ ' : '├─ '}`, session }, ...below(session, `${indent}${isLast ? '   ' : '│  '}`)]
   })
 }
 
-function describeSession(session: PlacedSession): string {
-  const { pid, state, transactionAge, wait, query } = session
+export function renderTreeLine({ branch, session }: TreeLine, color: boolean): string {
+  const { state, transactionAge, wait, query } = session
   const parts = [
-    pid === PREPARED ? 'prepared transaction' : `${pid} ${nameOfSession(session)}`,
-    wait && `waits ${formatDuration(wait.duration)} for ${describeTarget(wait.target)}${wait.strength ? ` ${wait.strength}` : ''}`,
-    wait ? undefined : state,
-    transactionAge === undefined ? undefined : `transaction of ${formatDuration(transactionAge)}`,
-    query === '' ? undefined : shortenSql(query, []),
+    wait ? plain(titleOf(session)) : paint(color, ['bold', 'magenta'], plain(titleOf(session))),
+    wait ? renderWait(session, color) : plain(state),
+    transactionAge === undefined ? '' : `transaction of ${formatDuration(transactionAge)}`,
+    query === '' ? '' : paint(color, 'dim', plain(shortenSql(query, []))),
   ]
-  // A label or a query may have any character in it, also one that a terminal obeys.
-  return inOneLine(parts.filter((part) => part !== undefined).join(' · '))
+  return `${branch}${parts.filter((part) => part !== '').join(' · ')}`
 }
 
-const cut = (line: string, width: number) => (line.length > width ? `${line.slice(0, width - 1)}…` : line)
+/** `waits 12.4 s for Wallet id = 7 forNoKeyUpdate`; empty for who waits for nothing. */
+export function renderWait({ wait }: PlacedSession, color: boolean): string {
+  if (!wait) return ''
+  const { target, strength, duration } = wait
+  const text = plain(`waits ${formatDuration(duration)} for ${describeTarget(target)}${strength ? ` ${strength}` : ''}`)
+  if (duration > RED_AFTER) return paint(color, 'red', text)
+  return duration > YELLOW_AFTER ? paint(color, 'yellow', text) : text
+}
+
+// Of a wait, in milliseconds. PostgreSQL's own `deadlock_timeout`, after which it logs a wait, is a second.
+const YELLOW_AFTER = 1_000
+const RED_AFTER = 5_000
+
+/** A label or a query may have any character in it, also one that a terminal obeys. */
+const plain = inOneLine

@@ -28,8 +28,9 @@ import {
   type WithdrawResult,
 } from './wallet.js'
 
+/** Options of {@link createWallet}. */
 export interface WalletOptions extends CreditOptions {
-  /** How calls for one wallet are put together. Left out: each is on its own. */
+  /** How calls for one wallet are put together. Default: not at all, each is on its own. */
   readonly coalesce?: {
     /** How many calls one transaction takes, at most: 1 to 10,000. Default: 100. */
     readonly max?: number
@@ -50,7 +51,7 @@ interface Request {
   readonly coupon: Decimal | null
 }
 
-type Client = RepositoryClient<'user' | 'wallet' | 'walletEntry' | 'coupon' | 'idempotencyRecord'>
+type Client = Parameters<typeof createWallet>[0]
 type Result = CreditResult | WithdrawResult
 type Outcome = PromiseSettledResult<Result>
 
@@ -75,7 +76,10 @@ type Outcome = PromiseSettledResult<Result>
  * await Promise.all([wallet.withdraw({ userId: 1, amount: 5 }), wallet.credit({ userId: 1, amount: 20 })])
  * ```
  */
-export function createWallet(prisma: Client, options: WalletOptions = {}): Wallet {
+export function createWallet(
+  prisma: RepositoryClient<'user' | 'wallet' | 'walletEntry' | 'coupon' | 'idempotencyRecord'>,
+  options: WalletOptions = {},
+): Wallet {
   assertRowLocksClient(prisma, 'prisma')
   options = readOptions(options, ['coupons', 'coalesce'], 'options')
   const { coalesce: together, ...creditOptions } = options

@@ -5,6 +5,7 @@ import { runOneStatement, type StatementTemplate } from './one-statement.js'
 import type { CompanyRow, RepositoryClient, RepositoryTransaction } from './repository-client.js'
 import { runOperation } from './run-operation.js'
 
+/** Which count to change, and by how much or to what. */
 export interface CountInput {
   /** The company's name, 1 to 255 characters. */
   readonly company: string
@@ -12,6 +13,7 @@ export interface CountInput {
   readonly count: number
 }
 
+/** What a change of a count has led to. */
 export interface CountResult {
   readonly company: string
   /** The count after the change. */

@@ -8,6 +8,7 @@ import { PLACE_ORDER } from './order-statement.js'
 import type { OrderRow, RepositoryClient, RepositoryTransaction } from './repository-client.js'
 import { runOperation } from './run-operation.js'
 
+/** What to order. */
 export interface PlaceOrderInput {
   readonly userId: number
   /** The order's id, which the caller chooses: 1 to 255 characters. It is also its idempotency key. */
@@ -16,6 +17,7 @@ export interface PlaceOrderInput {
   readonly amount: Amount
 }
 
+/** What was ordered, now or when the same order first came. */
 export interface PlaceOrderResult {
   /** The order; `number` counts the user's orders from 1, without gaps. */
   readonly order: OrderRow

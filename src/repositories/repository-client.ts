@@ -5,11 +5,13 @@ import type { IdempotencyRecordModel, IdempotencyRecordRow } from '../idempotenc
 // The rows of prisma/schema.prisma. They are written out, as the client that Prisma generates from a
 // user's copy of the schema is not known here.
 
+/** A user. */
 export interface UserRow {
   readonly id: number
   readonly name: string
 }
 
+/** That a user has signed in on a day: at most one for each. */
 export interface SignInRow {
   readonly id: number
   readonly userId: number
@@ -17,17 +19,20 @@ export interface SignInRow {
   readonly signedInAt: Date
 }
 
+/** What a user may still read. */
 export interface ReadingQuotaRow {
   readonly userId: number
   readonly remaining: number
 }
 
+/** A user's wallet: `balance` is the sum of its entries, and never below zero. */
 export interface WalletRow {
   readonly id: number
   readonly userId: number
   readonly balance: Decimal
 }
 
+/** An entry of the ledger: `balance` is what the wallet held after it. */
 export interface WalletEntryRow {
   readonly id: bigint
   readonly walletId: number
@@ -37,6 +42,7 @@ export interface WalletEntryRow {
   readonly createdAt: Date
 }
 
+/** What a credit has earned. */
 export interface CouponRow {
   readonly id: number
   readonly walletId: number
@@ -45,18 +51,21 @@ export interface CouponRow {
   readonly createdAt: Date
 }
 
+/** A company and its counter, which is never below zero. */
 export interface CompanyRow {
   readonly id: number
   readonly name: string
   readonly count: number
 }
 
+/** An event: `remaining` counts its tickets without a seat. */
 export interface EventRow {
   readonly id: number
   readonly name: string
   readonly remaining: number
 }
 
+/** A ticket: with a seat, for sale until it has a `userId`; without one, made when it is sold. */
 export interface TicketRow {
   readonly id: number
   readonly eventId: number
@@ -65,6 +74,7 @@ export interface TicketRow {
   readonly soldAt: Date | null
 }
 
+/** An order: `number` counts the user's orders from 1, without gaps. */
 export interface OrderRow {
   readonly id: string
   readonly userId: number

@@ -9,6 +9,7 @@ import { type DayOptions, type DayRule, parseDayOptions, signInDayOf, wholeDayOf
 import { SIGN_IN } from './sign-in-statement.js'
 import { keepUser } from './user.js'
 
+/** Who signs in. */
 export interface SignInInput {
   readonly userId: number
   /** When the sign-in happens. Default: now by the database server's clock. */
@@ -20,6 +21,7 @@ export interface SignInOptions extends DayOptions {
   readonly reward?: number
 }
 
+/** What signing in has done. */
 export interface SignInResult {
   /** The calendar date on which the day signed in for began: `'2026-03-29'`. */
   readonly day: string

@@ -8,10 +8,12 @@ import { readServerClock } from './server-clock.js'
 import { BUY_ANY_TICKET, BUY_TICKET } from './ticket-statements.js'
 import { keepUser } from './user.js'
 
+/** For which event. */
 export interface FindTicketsInput {
   readonly eventId: number
 }
 
+/** What is for sale. */
 export interface FindTicketsResult {
   /** How many tickets without a seat are left. */
   readonly remaining: number
@@ -19,17 +21,20 @@ export interface FindTicketsResult {
   readonly seats: readonly TicketRow[]
 }
 
+/** Who buys, and for which event. */
 export interface BuyTicketInput {
   readonly eventId: number
   readonly userId: number
 }
 
+/** What `buyTicket` has sold. */
 export interface BuyTicketResult {
   readonly ticket: TicketRow
   /** How many tickets without a seat are left after this one. */
   readonly remaining: number
 }
 
+/** What `buyAnyTicket` has sold. */
 export interface BuyAnyTicketResult {
   readonly ticket: TicketRow
 }

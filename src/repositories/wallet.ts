@@ -10,6 +10,7 @@ import { runOperation, runOperationOnce } from './run-operation.js'
 import { keepUser } from './user.js'
 import { CREDIT, CREDIT_ONCE, CREDIT_WITH_COUPON, type EntryNews, WITHDRAW, WITHDRAW_ONCE } from './wallet-statements.js'
 
+/** Whom to credit, and with what. */
 export interface CreditInput {
   readonly userId: number
   /** Above 0, with at most two decimals. */
@@ -21,6 +22,7 @@ export interface CreditInput {
   readonly idempotencyKey?: string
 }
 
+/** How `credit` rewards. */
 export interface CreditOptions {
   /**
    * Which credits earn a coupon; the highest tier that the amount reaches counts. Default: 5 from 100,
@@ -29,13 +31,17 @@ export interface CreditOptions {
   readonly coupons?: readonly CouponTier[]
 }
 
+/** What a credit has done. */
 export interface CreditResult {
   /** The balance with the amount in it. */
   readonly balance: Decimal
+  /** The ledger entry; its amount is positive. */
   readonly entry: WalletEntryRow
+  /** The coupon that the amount earned, if any. */
   readonly coupon: CouponRow | null
 }
 
+/** From whom to withdraw, and what. */
 export interface WithdrawInput {
   readonly userId: number
   /** Above 0, with at most two decimals. */
@@ -44,6 +50,7 @@ export interface WithdrawInput {
   readonly idempotencyKey?: string
 }
 
+/** What a withdrawal has done. */
 export interface WithdrawResult {
   /** The balance without the amount. */
   readonly balance: Decimal

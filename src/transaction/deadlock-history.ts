@@ -3,10 +3,13 @@ import { originalClient } from './transaction-client.js'
 
 /** A deadlock that PostgreSQL ended by aborting a call of this client. */
 export interface DeadlockRecord {
+  /** When the call was told, by this process's clock. */
   readonly at: Date
   /** Of the transaction that was aborted. */
   readonly label?: string
+  /** The model that the call was about. */
   readonly model?: string
+  /** The row that the call asked for, as the caller named it. */
   readonly key?: unknown
   /** What PostgreSQL said about the sessions in the circle, where it said so. */
   readonly detail?: string

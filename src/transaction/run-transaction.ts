@@ -19,6 +19,7 @@ export interface TransactionContext {
   readonly signal: AbortSignal
 }
 
+/** What runs in a transaction: all of it again with each attempt. */
 export type TransactionFunction<Tx, R> = (tx: Tx, context: TransactionContext) => Promise<R>
 
 /**

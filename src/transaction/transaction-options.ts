@@ -37,6 +37,7 @@ export interface RetryOptions {
 export interface RetryEvent {
   /** The number of the attempt that failed, from 1. */
   readonly attempt: number
+  /** Why it failed. */
   readonly error: RowLockError
   /** How long the pause before the next attempt is, in milliseconds. */
   readonly delay: number
@@ -62,11 +63,11 @@ export interface TransactionOptions {
    * no limit of its own, as `maxWait` and `timeout` begin after it; `signal` ends it. Default: nowhere.
    */
   readonly gate?: Gate
-  /** Ends the transaction when aborted, also in the middle of a lock wait or at the gate. */
+  /** Ends the transaction when aborted, also in the middle of a lock wait or at the gate. Default: none. */
   readonly signal?: AbortSignal
-  /** `false` runs the transaction once and throws what went wrong. */
+  /** When to run it again; `false` runs it once and throws what went wrong. Default: as {@link RetryOptions} says. */
   readonly retry?: RetryOptions | false
-  /** Called before each pause, and waited for; what it throws ends the retries and is thrown. */
+  /** Called before each pause, and waited for; what it throws ends the retries and is thrown. Default: nothing is called. */
   readonly onRetry?: (event: RetryEvent) => void | Promise<void>
 }
 

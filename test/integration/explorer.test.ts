@@ -214,7 +214,7 @@ describe('deadlocks and time', () => {
     )
     expect(report, report.text()).toMatchObject({ verdict: 'held', coverage: { kind: 'complete' } })
     expect(report.counts.retried).toBeGreaterThan(0)
-    expect(performance.now() - started).toBeLessThan(10_000)
+    expect(performance.now() - started).toBeLessThan(60_000)
   })
 
   test("Prisma's and rowlock's timeouts pass on the virtual clock", async () => {

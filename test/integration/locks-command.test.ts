@@ -59,10 +59,20 @@ test('a waiter is cancelled, and nobody else is', TIME_LIMIT, async () => {
   await expect(waiter.outcome()).rejects.toMatchObject({ code: '57014' })
 })
 
-test('--watch shows it until Ctrl-C', TIME_LIMIT, async () => {
+test('--watch shows it until Ctrl-C, in a pipe as plain lines', TIME_LIMIT, async () => {
   const interrupt = { at: 'Nobody waits for a lock.\nNobody', signal: 'SIGINT' } as const
-  const { code } = await runCli(['locks', '--watch'], { env: { DATABASE_URL: database.url }, interrupt })
+  const { code, stdout } = await runCli(['locks', '--watch'], { env: { DATABASE_URL: database.url, FORCE_COLOR: '1' }, interrupt })
   expect(code).toBe(130)
+  expect(stdout).toMatch(/^(Nobody waits for a lock\.\n)+$/)
+})
+
+test('--watch --json has a line for each time', TIME_LIMIT, async () => {
+  const interrupt = { at: '}\n{', signal: 'SIGINT' } as const
+  const { code, stdout } = await runCli(['locks', '--watch', '--json'], { env: { DATABASE_URL: database.url }, interrupt })
+  expect(code).toBe(130)
+  const lines = stdout.trimEnd().split('\n')
+  expect(lines.length).toBeGreaterThan(1)
+  for (const line of lines) expect(JSON.parse(line)).toMatchObject({ roots: [], deadlocks: [] })
 })
 
 test('--serve says where the page is, until Ctrl-C', TIME_LIMIT, async () => {

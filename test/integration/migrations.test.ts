@@ -51,6 +51,10 @@ describe('applyMigrations', () => {
     expect(rows).toMatchObject(names.map((name) => ({ migration_name: name, ...applied })))
   })
 
+  test.each(['', 'src', 'not-there'])('refuses %j, which holds no migrations', async (given) => {
+    await expect(applyMigrations(url, given)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+
   test('goes on where an earlier run stopped', async () => {
     await cp(committed, folder, { recursive: true })
     await applyMigrations(url, folder)

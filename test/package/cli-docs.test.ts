@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { KEY_BINDINGS } from '../../src/cli/locks/watch-state.js'
 import { createProgram } from '../../src/cli/program.js'
 import { RACE_EXAMPLE } from '../../src/cli/race-command.js'
 import { CHECKS } from '../../src/doctor/checks.js'
@@ -42,6 +43,11 @@ test('an option that is missing there is noticed', () => {
 
 test('the example of the help stands there as it is', () => {
   expect(docs).toContain(`\`\`\`ts${RACE_EXAMPLE}\`\`\``)
+})
+
+test('every key of the watch is there, with what it does', () => {
+  const watching = readFileSync(`${root}/docs/locks.md`, 'utf8')
+  for (const { label, meaning } of KEY_BINDINGS) expect(watching).toContain(`\n| \`${label}\` | ${meaning} |\n`)
 })
 
 test('every check of the doctor is there, and the reasons that it names are', () => {

@@ -71,9 +71,12 @@ function exampleValues(file: string, text: string, firstLine: number): Snippet[]
   }))
 }
 
+// Generated: its examples are those of the docstrings, which `readDocstrings` finds in the source.
+const REFERENCE = 'docs/reference/'
+
 export function readMarkdown(): Snippet[] {
   const docs = ['docs', 'examples'].flatMap((folder) => (existsSync(join(root, folder)) ? listFiles(folder) : []))
-  const files = [...listFiles('.', { recursive: false }), ...docs].filter((file) => file.endsWith('.md'))
+  const files = [...listFiles('.', { recursive: false }), ...docs].filter((file) => file.endsWith('.md') && !file.startsWith(REFERENCE))
   return files.flatMap((file) => markdownSnippets(file, readText(file)))
 }
 

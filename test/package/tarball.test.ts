@@ -1,5 +1,6 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { installTarball, manifest, packTarball, run, runBin, temporaryFolder } from './tarball.js'
@@ -27,6 +28,22 @@ async function packedFiles(): Promise<PackedFile[]> {
   })
 }
 
+/** The package as it is installed, in a new folder. */
+async function unpack(name: string): Promise<string> {
+  const unpacked = join(folder.path, name)
+  await mkdir(unpacked)
+  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', unpacked])
+  return unpacked
+}
+
+/** What is downloaded, in bytes. */
+async function packedSize(unpacked: string): Promise<number> {
+  const [packed] = JSON.parse(await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: unpacked })) as {
+    size: number
+  }[]
+  return packed!.size
+}
+
 describe('the packed tarball', () => {
   test('has the schema, the migrations and every entry, and no sources, tests or scripts', async () => {
     const paths = (await packedFiles()).map(({ path }) => path)
@@ -41,17 +58,39 @@ describe('the packed tarball', () => {
     expect(paths.filter((path) => /\.test\.|(?<!\.d)\.ts$|\.tsbuildinfo$/.test(path))).toEqual([])
   })
 
-  test('stays small', async () => {
-    const files = await packedFiles()
-    const size = files.reduce((sum, file) => sum + file.size, 0)
-    expect(size).toBeLessThan(4_000_000)
-    expect((await readFile(tarball)).byteLength).toBeLessThan(600_000)
+  test('stays small, beside the client that is generated for the commands', async () => {
+    const unpacked = await unpack('size')
+    expect(await packedSize(unpacked)).toBeLessThan(400_000)
+    await rm(join(unpacked, 'dist/generated'), { recursive: true })
+    // What is left is the JavaScript with its comments, as it is debugged in node_modules, a file a module.
+    expect(await packedSize(unpacked)).toBeLessThan(380_000)
+  })
+
+  test('has every declaration that another one needs, and no declaration that none needs', async () => {
+    const unpacked = await unpack('declarations')
+    const entries = entryFiles().filter((file) => file.endsWith('.d.ts'))
+    const needed = new Set(entries)
+    for (const file of needed) {
+      const text = await readFile(join(unpacked, file), 'utf8')
+      const { importedFiles } = ts.preProcessFile(text)
+      for (const { fileName } of importedFiles) {
+        if (fileName.startsWith('.')) needed.add(posix.join(posix.dirname(file), fileName.replace(/\.js$/, '.d.ts')))
+      }
+    }
+    expect(needed.size).toBeGreaterThan(50)
+    const packed = (await packedFiles()).map(({ path }) => path).filter((path) => path.endsWith('.d.ts'))
+    expect(packed.sort()).toEqual([...needed].sort())
+  })
+
+  test('runs nothing when it is installed', async () => {
+    const { scripts = {} } = JSON.parse(await readFile(join(await unpack('scripts'), 'package.json'), 'utf8')) as Partial<typeof manifest>
+    expect(Object.keys(scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([])
+    // npm builds a package that has one of these.
+    expect((await packedFiles()).filter(({ path }) => /binding\.gyp$|\.node$/.test(path))).toEqual([])
   })
 
   test('names no folder of the machine that it was built on', async () => {
-    const unpacked = join(folder.path, 'unpacked')
-    await mkdir(unpacked)
-    await run('tar', ['-xzf', tarball, '-C', unpacked])
+    const unpacked = await unpack('paths')
     const found = await run('grep', ['-rlF', '-e', process.cwd(), '-e', folder.path, unpacked]).catch(() => '')
     expect(found).toBe('')
   })

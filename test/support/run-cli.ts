@@ -40,12 +40,12 @@ export interface RunCliOptions {
  * @throws when processes that it started outlive it.
  */
 export async function runCli(args: readonly string[], { interrupt, env = {} }: RunCliOptions = {}): Promise<CliResult> {
-  const temporary = await (folder ??= makeFolder())
-  const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
+  const { command, cwd: temporary, env: cliEnv } = await cliProcess(args)
+  const child = spawn(command[0]!, command.slice(1), {
     cwd: temporary,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: temporary, TSX_TSCONFIG_PATH: tsconfig, ...env },
+    env: { ...process.env, ...cliEnv, ...env },
   })
   let stdout = ''
   let stderr = ''
@@ -64,6 +64,13 @@ export async function runCli(args: readonly string[], { interrupt, env = {} }: R
   return { code, stdout, stderr, leftFiles }
 }
 
+/** How the `rowlock` command is run from its source: in which folder, and with what in its environment. */
+export async function cliProcess(args: readonly string[]): Promise<{ command: string[]; cwd: string; env: Record<string, string> }> {
+  const cwd = await (folder ??= makeFolder())
+  const env = { DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: cwd, TSX_TSCONFIG_PATH: tsconfig }
+  return { command: [process.execPath, '--import', tsx, main, ...args], cwd, env }
+}
+
 async function makeFolder(): Promise<string> {
   const temporary = await mkdtemp(join(tmpdir(), 'rowlock-test-'))
   // An embedded server that is started by root runs as another user.
@@ -71,7 +78,8 @@ async function makeFolder(): Promise<string> {
   return temporary
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is such a process, or one of such a group when the number is negative. */
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch {

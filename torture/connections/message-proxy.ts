@@ -51,6 +51,8 @@ interface Message {
 const SLOW_PAUSE = 2
 const SLOW_PIECE = 32
 const LONGEST_SLOW = 100
+// How soon the server's TCP keepalive finds out that a silent client has gone: past every time limit of a session.
+const KEEPALIVE = 3_000
 
 /**
  * Starts a proxy that reads the messages of both sides. A request is all that a client sends up to a Sync or as a
@@ -70,8 +72,7 @@ export async function startMessageProxy(databaseUrl: string): Promise<MessagePro
     if (armed === undefined || !commits(connection, request)) return void connection.server.write(bytes)
     const fate = armed
     armed = undefined
-    await inflict(fate, connection, bytes)
-    met = { messages: request.map(({ type }) => type).join('') }
+    if (await inflict(fate, connection, bytes)) met = { messages: request.map(({ type }) => type).join('') }
   }
 
   const server = createServer((client) => {
@@ -85,7 +86,7 @@ export async function startMessageProxy(databaseUrl: string): Promise<MessagePro
     }
     // Of a silent network neither side learns that the other is gone.
     upstream.on('close', () => connection.silent || client.destroy())
-    client.on('close', () => connection.silent || upstream.destroy())
+    client.on('close', () => void (connection.silent ? setTimeout(() => upstream.destroy(), KEEPALIVE).unref() : upstream.destroy()))
     let last = Promise.resolve()
     const toServer = requestsOf((request) => {
       last = last.then(() => handle(connection, request))
@@ -124,40 +125,41 @@ export async function startMessageProxy(databaseUrl: string): Promise<MessagePro
   }
 }
 
-async function inflict(fate: CommitFate, connection: Connection, request: Buffer): Promise<void> {
+/** @returns Whether it came to that: not when the server had ended the session before the request reached it. */
+async function inflict(fate: CommitFate, connection: Connection, request: Buffer): Promise<boolean> {
   const { client, server } = connection
   const answered = () =>
-    new Promise<void>((resolve) => {
-      connection.onReady = resolve
-      server.once('close', resolve)
+    new Promise<boolean>((resolve) => {
+      connection.onReady = () => resolve(true)
+      server.once('close', () => resolve(false))
+      if (server.destroyed) resolve(false)
     })
   switch (fate) {
     case 'cut before':
       client.destroy()
-      return
+      return true
     case 'cut in the middle':
       server.write(request.subarray(0, Math.floor(request.length / 2)), () => client.destroy())
-      return
-    case 'cut before the answer':
-      connection.answers = 'lose'
-      server.write(request)
-      await answered()
-      client.destroy()
-      return
+      return true
     case 'silent before':
       connection.silent = true
-      return
-    case 'silent before the answer':
+      return true
+    case 'cut before the answer':
+    case 'silent before the answer': {
       connection.answers = 'lose'
       server.write(request)
-      await answered()
-      connection.silent = true
-      return
-    case 'slow':
+      const came = await answered()
+      if (fate === 'cut before the answer') client.destroy()
+      else connection.silent = true
+      return came
+    }
+    case 'slow': {
       connection.answers = 'slow'
       // The server may have answered before the last pause is over.
-      await Promise.all([answered(), writeSlowly(server, request)])
+      const [came] = await Promise.all([answered(), writeSlowly(server, request)])
       connection.answers = 'pass'
+      return came
+    }
   }
 }
 

@@ -23,7 +23,7 @@ const COMMITTED: ReadonlySet<CommitFate> = new Set(['cut before the answer', 'si
 
 // In milliseconds. A silent connection is noticed by nothing else.
 const QUERY_TIMEOUT = 2_500
-const IDLE_TIMEOUT = 400
+const IDLE_TIMEOUT = 1_000
 
 // For who holds a wallet until somebody waits for it.
 const NEVER_IDLE = '-c idle_in_transaction_session_timeout=0'

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { isInstance } from '../../src/core/option-checks.js'
 import type { Place, Target } from './target.js'
 import { newThrown, type Thrown } from './thrown.js'
 import { endlessCallback, hostileCallback, hostileKey, hostileValue, type HostileValue, isTooLong } from './values.js'
@@ -32,6 +33,8 @@ export interface HostileCall {
   readonly args: readonly unknown[]
   readonly what: string
   readonly thrown: Thrown
+  /** Those among the arguments: a getter may not show one again. */
+  readonly signals: readonly AbortSignal[]
   /** Whether hostile values stand where Prisma, or the caller's own client, gets them. */
   readonly foreign: boolean
 }
@@ -42,6 +45,7 @@ export function makeCall({ places, unbounded = false }: Target, world: World, tw
   const slots = places.flatMap((place, index) => slotsOf(place, [String(index)]))
   const chosen = new Map(twists.map((one) => [slots[one.at % Math.max(1, slots.length)], one] as const))
   const notes: string[] = []
+  const signals: AbortSignal[] = []
   let isForeign = false
 
   // Prisma copies all that is in its arguments, before it asks rowlock.
@@ -56,7 +60,10 @@ export function makeCall({ places, unbounded = false }: Target, world: World, tw
   }
   const make = (given: HostileValue, copied: boolean): unknown => {
     if (copied) isForeign = true
-    return (copied || unbounded) && isTooLong(given) ? [] : given.make(thrown)
+    if ((copied || unbounded) && isTooLong(given)) return []
+    const made = given.make(thrown)
+    if (isInstance(made, AbortSignal)) signals.push(made)
+    return made
   }
   const hostile = (place: Place, { value, callback, how }: Twist, path: readonly string[], copied: boolean): unknown => {
     // What cannot be called at all throws by itself, as the caller's own.
@@ -100,7 +107,7 @@ export function makeCall({ places, unbounded = false }: Target, world: World, tw
   }
 
   const args = places.map((place, index) => build(place, [String(index)], false))
-  return { args, what: notes.join('; ') || 'as it should be', thrown, foreign: isForeign }
+  return { args, what: notes.join('; ') || 'as it should be', thrown, signals, foreign: isForeign }
 }
 
 function slotsOf(place: Place, path: readonly string[]): string[] {

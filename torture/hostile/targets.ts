@@ -214,8 +214,10 @@ export const FUNCTIONS: Readonly<Record<string, Target>> = {
         settings: fields({ deadlock_timeout: value('10ms'), jit: value('off') }),
       }),
     ],
-    // A folder that is not there, or one of another type: nothing is started for a thousand calls.
-    call: ([options]) => testing.startDatabase(withoutStart(options)),
+    // A folder that is not there, or one of another type: nothing is started for a thousand calls, but for a few.
+    call: async ([options]) => {
+      await using _database = await testing.startDatabase(withoutStart(options))
+    },
   },
   createTemplate: plain(testing.createTemplate, [value('postgresql://127.0.0.1:1/x'), fields({ migrations: value('prisma/migrations') })], {
     share: 0.2,

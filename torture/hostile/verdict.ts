@@ -9,7 +9,7 @@ const LONGEST_MESSAGE = 2_000
 /** What is wrong with how a call ended, or undefined. Whatever has been thrown may throw again when it is looked at. */
 export function judgeError(error: unknown, call: HostileCall, { throws = [] }: Target): string | undefined {
   const { byCallbacks, byLooking } = call.thrown
-  if (byCallbacks.some((one) => Object.is(one, error)) || isReasonOfSignal(error, call.args)) return undefined
+  if (byCallbacks.some((one) => Object.is(one, error)) || isReasonOfSignal(error, call)) return undefined
   if (isRowLockError(error) && isSound(error)) return judgeOwn(error, call)
   if (call.foreign && (byLooking.some((one) => Object.is(one, error)) || isOfPrisma(error))) return undefined
   const name = nameOf(error)
@@ -48,16 +48,15 @@ function nameOf(error: unknown): string {
 }
 
 /** The caller's own signal ends a call with its reason, whatever that is. */
-function isReasonOfSignal(error: unknown, args: readonly unknown[]): boolean {
-  return args.some((arg) => signalsOf(arg).some((signal) => signal.aborted && Object.is(signal.reason, error)))
+function isReasonOfSignal(error: unknown, { signals }: HostileCall): boolean {
+  return signals.some((signal) => isAborted(signal) && Object.is(signal.reason, error))
 }
 
-function signalsOf(arg: unknown): AbortSignal[] {
+/** What only inherits from a signal throws. */
+function isAborted(signal: AbortSignal): boolean {
   try {
-    if (typeof arg !== 'object' || arg === null) return []
-    const { signal } = arg as { signal?: unknown }
-    return signal instanceof AbortSignal && typeof signal.aborted === 'boolean' ? [signal] : []
+    return signal.aborted
   } catch {
-    return []
+    return false
   }
 }

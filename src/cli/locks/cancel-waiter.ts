@@ -1,9 +1,8 @@
 import { createInterface } from 'node:readline/promises'
-import type { LockSession, LockTree } from '../../monitor/lock-tree-types.js'
-import { describeTarget, nameOfSession } from '../../report/describe-lock.js'
 import { inOneLine } from '../../report/plain-text.js'
 import { ExitCode } from '../exit-code.js'
 import type { LocksConnection } from './connect-to-locks.js'
+import { describeWaiter, findWaiter, type Waiter, waitsStill } from './waiter.js'
 
 export interface CancelOptions {
   readonly pid: number
@@ -23,33 +22,36 @@ export async function cancelWaiter(connection: LocksConnection, { pid, yes, sign
     console.error('rowlock locks: There is no terminal to ask in: say --yes to cancel without being asked.')
     return ExitCode.usage
   }
-  const what = inOneLine(`${pid} ${nameOfSession(waiter)}, which waits for ${describeTarget(waiter.wait!.target)}`)
-  if (!yes && !(await isConfirmed(`Cancel the statement of ${what}? [y/N] `, signal))) {
+  if (!yes && !(await isConfirmed(inOneLine(`Cancel the statement of ${describeWaiter(waiter)}? [y/N]`), signal))) {
     console.log('Nothing was cancelled.')
     return ExitCode.ok
   }
-  if (!(await connection.cancel(pid))) {
-    console.error(`rowlock locks: Session ${pid} is gone.`)
-    return ExitCode.failed
-  }
-  console.log(`Cancelled the statement of ${what}.`)
-  return ExitCode.ok
+  const { cancelled, message } = await cancelWait(connection, waiter)
+  if (cancelled) console.log(message)
+  else console.error(`rowlock locks: ${message}`)
+  return cancelled ? ExitCode.ok : ExitCode.failed
 }
 
-function findWaiter({ roots }: LockTree, pid: number): LockSession | undefined {
-  const seen = new Set<LockSession>(roots)
-  // The set grows while it is walked.
-  for (const session of seen) {
-    if (session.pid === pid && session.wait) return session
-    for (const waiter of session.waiters) seen.add(waiter)
-  }
-  return undefined
+export interface CancelResult {
+  readonly cancelled: boolean
+  /** What was done, in a line. */
+  readonly message: string
+}
+
+/** Cancels the statement of a session, unless it has stopped waiting since the user was asked, or waits for something else. */
+export async function cancelWait(connection: LocksConnection, waiter: Waiter): Promise<CancelResult> {
+  const { pid } = waiter
+  const cancelled = waitsStill(waiter, findWaiter(await connection.read(), pid)) && (await connection.cancel(pid))
+  const message = cancelled
+    ? `Cancelled the statement of ${describeWaiter(waiter)}.`
+    : `Session ${pid} no longer waits for that lock, and was left alone.`
+  return { cancelled, message: inOneLine(message) }
 }
 
 async function isConfirmed(question: string, signal: AbortSignal): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
   try {
-    return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim())
+    return /^y(es)?$/i.test((await terminal.question(`${question} `, { signal })).trim())
   } finally {
     terminal.close()
   }

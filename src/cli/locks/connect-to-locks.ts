@@ -6,7 +6,7 @@ import type { RunQuery } from '../../monitor/run-query.js'
 /** One connection from which the locks of a database are read; it waits for none itself. */
 export interface LocksConnection extends AsyncDisposable {
   read(): Promise<LockTree>
-  /** Asks PostgreSQL to cancel what a session waits with. False when the session is gone. */
+  /** Asks PostgreSQL to cancel the statement of a session that waits for a lock. False when it waits for none, or is gone. */
   cancel(pid: number): Promise<boolean>
 }
 
@@ -27,8 +27,10 @@ export function connectToLocks(url: string): LocksConnection {
     // Deadlocks are known to the process that ran into them, and to no other.
     read: async () => ({ ...(await readLockTree(run)), deadlocks: [] }),
     async cancel(pid) {
-      const [row] = await sql<[{ cancelled: boolean }]>`SELECT pg_cancel_backend(${pid}) AS cancelled`
-      return row.cancelled
+      // In the statement that looks, so that the next statement of a session whose wait has just ended is left alone.
+      const [row] = await sql<{ cancelled: boolean }[]>`
+        SELECT pg_cancel_backend(pid) AS cancelled FROM pg_locks WHERE pid = ${pid} AND NOT granted`
+      return row?.cancelled ?? false
     },
     [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   }

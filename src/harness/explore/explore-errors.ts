@@ -4,6 +4,7 @@ import { RowLockError } from '../../core/errors.js'
 export class ActorStuckError extends RowLockError {
   readonly code = 'ACTOR_STUCK'
   readonly retryable = false
+  /** Its name in the options. */
   readonly actor: string
 
   constructor(actor: string, blockedByStranger: boolean) {

@@ -20,8 +20,18 @@ export function createReport(facts: ExploreFacts): ExploreReport {
 /**
  * Fails with the counterexample as its message unless the report says that the invariant held.
  *
+ * @param report What `explore` or `replay` returned.
  * @throws {InvalidOptionError} for anything but a report.
  * @throws {AssertionError} for any verdict but `held`, and for one that rests on no lock ever being waited for and no table shared.
+ * @example
+ * ```ts
+ * const exploration = defineExploration({
+ *   client: (adapter) => new PrismaClient({ adapter }).$extends(rowLocks()),
+ *   setup: (prisma) => prisma.user.create({ data: { id: 1, name: 'Ada' } }),
+ *   actors: { first: (prisma) => signIn(prisma, { userId: 1 }), second: (prisma) => signIn(prisma, { userId: 1 }) },
+ * })
+ * expectHolds(await explore(exploration))
+ * ```
  */
 export function expectHolds(report: ExploreReport): void {
   const { verdict, message } = readable(report, 'report', () => readVerdict(report))

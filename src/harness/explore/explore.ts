@@ -33,8 +33,9 @@ export interface ExploreOptions<Client> {
   readonly database?: DatabaseChoice
   /** The migrations of the throw-away database. Default: `'prisma/migrations'`. */
   readonly migrations?: string
+  /** How many schedules to run, and which. Default: as {@link SearchOptions} says. */
   readonly search?: SearchOptions
-  /** Ends the exploration when aborted. */
+  /** Ends the exploration when aborted. Default: none. */
   readonly signal?: AbortSignal
 }
 

@@ -4,10 +4,12 @@ import type { HistoryEvent, RunHistory, StepEvent } from '../../explorer/history
 import type { Choice, Decision, Footprint, Option } from '../../explorer/schedule.js'
 import type { Chooser } from '../../explorer/scheduler.js'
 import type { Actor, ActorListener, SentStatement } from './actor.js'
-import { findCycle, readWaits, type WaitsFor } from './blocked-probe.js'
+import { ActorWaits } from './actor-waits.js'
+import { findCycle } from './blocked-probe.js'
 import { FootprintTracker, type Relations } from './footprint.js'
 import { ActorStuckError } from './explore-errors.js'
-import { inRealTime, type VirtualClock, withClock } from './virtual-clock.js'
+import { Stillness } from './stillness.js'
+import { type VirtualClock, withClock } from './virtual-clock.js'
 
 export type Operation = (client: never) => unknown
 
@@ -25,11 +27,6 @@ export interface RunOptions {
   readonly signal: AbortSignal | undefined
 }
 
-const QUIET_TURNS = 200
-// What does not wait for a lock is answered sooner than this, in real ms: asking who waits would be in vain.
-const ANSWER = 0.4
-// Longer than a connection takes; the run looks again when it ends.
-const WORK = 5
 // Statements of a transaction that take locks and give none back, unless they fail.
 const KEEPS_LOCKS = /^\s*(?:SELECT|INSERT|UPDATE|DELETE|SAVEPOINT)\b/i
 
@@ -61,22 +58,17 @@ class ScheduleRun implements ActorListener {
   readonly #numbers: Map<number, number>[]
   readonly #open = new Map<SentStatement['statement'], StepEvent>()
   #current: number | undefined
-  /** Who waits for whom among the actors' backends, and others. */
-  #waits: WaitsFor = new Map()
-  #owner: ReadonlyMap<number, number> = new Map()
+  readonly #waits: ActorWaits
+  readonly #stillness: Stillness
   #settled: { actor: number; error: string | undefined }[] = []
-  #lastProgress = performance.now()
-  #turns = 0
-  #heard: () => void = () => undefined
-  /** The statement of the last step, if it can have ended nobody's wait. */
-  #harmless: StepEvent | undefined
-  readonly #deadline: number
 
   constructor(options: RunOptions) {
     this.#options = options
     this.#footprints = options.actors.map(() => new FootprintTracker(options.relations))
     this.#numbers = options.actors.map(() => new Map<number, number>())
-    this.#deadline = performance.now() + options.timeout
+    const { actors, control, patience, timeout, signal } = options
+    this.#waits = new ActorWaits(control, actors)
+    this.#stillness = new Stillness({ actors, waits: this.#waits, patience, timeout, signal })
   }
 
   async run(): Promise<RunHistory> {
@@ -86,7 +78,7 @@ class ScheduleRun implements ActorListener {
     await this.#untilQuiet()
     let pruned = false
     while (actors.some((actor) => !actor.finished)) {
-      const cycle = this.#cycle()
+      const cycle = this.#waits.cycle()
       const options = cycle ? this.#victims(cycle) : this.#steps()
       if (options.length === 0) {
         await this.#moveTime()
@@ -107,9 +99,7 @@ class ScheduleRun implements ActorListener {
   }
 
   arrived(): void {
-    this.#lastProgress = inRealTime(() => performance.now())
-    this.#turns = 0
-    this.#heard()
+    this.#stillness.heard()
   }
 
   settled(actor: Actor): void {
@@ -148,12 +138,7 @@ class ScheduleRun implements ActorListener {
   }
 
   #victims(cycle: readonly number[]): Option[] {
-    return this.#actorsOf(cycle).map((actor) => ({ choice: { kind: 'victim', actor }, footprint: NO_FOOTPRINT }))
-  }
-
-  /** The actors of these backends, each once, in the order in which they were given. */
-  #actorsOf(pids: readonly number[]): number[] {
-    return [...new Set(pids.map((pid) => this.#owner.get(pid)!))].sort((one, other) => one - other)
+    return this.#waits.actorsOf(cycle).map((actor) => ({ choice: { kind: 'victim', actor }, footprint: NO_FOOTPRINT }))
   }
 
   /** The actor of the last step, if it can go on. */
@@ -163,9 +148,9 @@ class ScheduleRun implements ActorListener {
 
   async #take({ kind, actor: index }: Choice, cycle: readonly number[] | undefined): Promise<void> {
     const actor = this.#options.actors[index]!
-    this.#harmless = undefined
+    this.#stillness.harmless = undefined
     if (kind === 'victim') {
-      this.#events.push({ kind: 'deadlock', step: this.#decisions.length, actors: this.#actorsOf(cycle!), victim: index })
+      this.#events.push({ kind: 'deadlock', step: this.#decisions.length, actors: this.#waits.actorsOf(cycle!), victim: index })
       await this.#breakDeadlock(actor, cycle!)
       return
     }
@@ -184,7 +169,7 @@ class ScheduleRun implements ActorListener {
     this.#events.push(event)
     this.#open.set(statement, event)
     const keepsLocks = statement.transaction !== undefined && KEEPS_LOCKS.test(statement.sql)
-    if (keepsLocks && !this.#footprints[index]!.of(statement).unknown) this.#harmless = event
+    if (keepsLocks && !this.#footprints[index]!.of(statement).unknown) this.#stillness.harmless = event
     this.#footprints[index]!.sent(statement)
     this.#current = index
     release()
@@ -200,137 +185,44 @@ class ScheduleRun implements ActorListener {
 
   /** PostgreSQL would pick the victim by chance; here it is chosen, cancelled, and told it was a deadlock. */
   async #breakDeadlock(actor: Actor, cycle: readonly number[]): Promise<void> {
-    const pid = cycle.find((one) => this.#owner.get(one) === actor.index)!
+    const pid = cycle.find((one) => actor.pids.has(one))!
     const before = actor.sent.length
     for (const sent of actor.sent) sent.victim = true
     await this.#options.control`SELECT pg_cancel_backend(${pid})`
     // Until the victim has had its signal, everything still looks blocked.
-    while (before > 0 && actor.sent.length === before) {
-      await turn()
-      this.#assertInTime()
-    }
+    while (before > 0 && actor.sent.length === before) await this.#stillness.turn()
     for (const sent of actor.sent) sent.victim = false
   }
 
   /** Waits until nothing more happens by itself. */
   async #untilQuiet(): Promise<void> {
-    await this.#untilStill()
+    await this.#stillness.reached()
+    this.#noteWaits()
     // Of those that settle in the same step, which one is seen first is chance.
     for (const { actor, error } of this.#settled.splice(0).sort((one, other) => one.actor - other.actor)) {
       this.#events.push({ kind: 'settled', step: this.#decisions.length, actor, error })
     }
   }
 
-  async #untilStill(): Promise<void> {
-    const { actors, signal } = this.#options
-    let still = 0
-    let before = ''
-    if (actors.some((actor) => actor.sent.length > 0)) await this.#untilAnswered()
-    for (;;) {
-      if (actors.some((actor) => actor.working > 0)) await this.#untilHeard()
-      await turn()
-      this.#turns++
-      signal?.throwIfAborted()
-      this.#assertInTime()
-      const flying = actors.filter((actor) => actor.sent.length > 0)
-      const thinking = actors.some((actor) => actor.thinking)
-      const silent = this.#isSilent()
-      if (flying.length === 0 && (!thinking || silent)) {
-        this.#waits = new Map()
-        if (silent || ++still >= 2) return
-        continue
-      }
-      still = 0
-      if (flying.length === 0) continue
-      // Who thinks may still send something: nobody's wait is the last word.
-      if (thinking && !silent) {
-        before = ''
-        continue
-      }
-      if (this.#sameWaits(flying)) return
-      const waits = await this.#readWaits(flying)
-      const now = JSON.stringify([...waits])
-      const allBlocked = flying.every((actor) => actor.sent.length > 0 && countWaiting(actor, waits) === actor.sent.length)
-      // A waiter can look free for an instant and then queue behind another: ask twice.
-      if (allBlocked && now === before) {
-        this.#noteBlocked(waits)
-        return
-      }
-      before = allBlocked ? now : ''
-    }
-  }
-
-  /** Whether all that is under way was seen to wait before the last step, which has given no lock back. */
-  #sameWaits(flying: readonly Actor[]): boolean {
-    const done = this.#harmless?.result
-    return done !== undefined && done.error === undefined && flying.every((actor) => countWaiting(actor, this.#waits) === actor.sent.length)
-  }
-
-  async #untilAnswered(): Promise<void> {
-    const [before, until] = [this.#lastProgress, performance.now() + ANSWER]
-    while (this.#lastProgress === before && performance.now() < until) await turn()
-  }
-
-  /** Until an actor has something to tell; the processor is PostgreSQL's meanwhile. */
-  #untilHeard(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, WORK)
-      this.#heard = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
-  /**
-   * Nothing has come from any actor for a while. Turns of the event loop are counted as well as time: on
-   * a busy machine time passes without anything having had its turn.
-   */
-  #isSilent(): boolean {
-    const { actors, patience } = this.#options
-    return this.#turns > QUIET_TURNS && performance.now() - this.#lastProgress > patience && actors.every((actor) => actor.working === 0)
-  }
-
-  async #readWaits(flying: readonly Actor[]): Promise<WaitsFor> {
-    const { actors, control } = this.#options
-    this.#owner = new Map(actors.flatMap((actor) => [...actor.pids].map((pid) => [pid, actor.index] as const)))
-    return readWaits(
-      control,
-      flying.flatMap((actor) => [...actor.pids]),
-    )
-  }
-
-  #noteBlocked(waits: WaitsFor): void {
-    this.#waits = waits
+  #noteWaits(): void {
     for (const event of this.#open.values()) {
       if (event.wait) continue
-      const blockers = [...waits].filter(([pid]) => this.#owner.get(pid) === event.actor).flatMap(([, pids]) => pids)
-      if (blockers.length > 0) event.wait = { for: [...new Set(blockers.map((pid) => this.#owner.get(pid) ?? -1))] }
+      const blockers = this.#waits.blockersOf(event.actor)
+      if (blockers.length > 0) event.wait = { for: blockers }
     }
-  }
-
-  #cycle(): number[] | undefined {
-    return this.#waits.size > 1 ? findCycle(this.#waits) : undefined
   }
 
   async #moveTime(): Promise<void> {
     const { clock, actors } = this.#options
     const before = clock.now
-    this.#harmless = undefined
-    this.#lastProgress = performance.now()
+    this.#stillness.listenAgain()
     if (clock.advance()) {
       this.#events.push({ kind: 'time', step: this.#decisions.length, milliseconds: clock.now - before })
       return
     }
     const stuck = actors.find((actor) => !actor.settled)
-    if (stuck) throw new ActorStuckError(stuck.name, this.#waitsForStranger(stuck))
+    if (stuck) throw new ActorStuckError(stuck.name, this.#waits.waitsForStranger(stuck))
     for (const actor of actors) await this.#endSessions(actor)
-  }
-
-  #waitsForStranger({ index }: Actor): boolean {
-    return [...this.#waits].some(
-      ([pid, blockers]) => this.#owner.get(pid) === index && blockers.some((blocker) => !this.#owner.has(blocker)),
-    )
   }
 
   /** An operation that is over has left a transaction open, which nobody will ever end. */
@@ -341,12 +233,6 @@ class ScheduleRun implements ActorListener {
     actor.transactions.clear()
   }
 
-  #assertInTime(): void {
-    if (performance.now() < this.#deadline) return
-    const stuck = this.#options.actors.find((actor) => !actor.settled)
-    throw new ActorStuckError(stuck?.name ?? '', false)
-  }
-
   /** Lets a run that only repeats another come to its end without choosing any more. */
   async #abandon(): Promise<void> {
     const { actors, control } = this.#options
@@ -355,12 +241,11 @@ class ScheduleRun implements ActorListener {
         actor.open = true
         for (const { release } of actor.pending.splice(0)) release()
       }
-      const cycle = findCycle(await this.#readWaits(actors.filter((actor) => !actor.finished)))
+      const cycle = findCycle(await this.#waits.read(actors.filter((actor) => !actor.finished)))
       if (cycle) await control`SELECT pg_cancel_backend(${cycle[0]!})`
-      this.#turns++
-      if (this.#isSilent() && !this.#options.clock.advance()) for (const actor of actors) if (actor.settled) await this.#endSessions(actor)
-      await turn()
-      this.#assertInTime()
+      const silent = this.#stillness.isSilent() && !this.#options.clock.advance()
+      if (silent) for (const actor of actors) if (actor.settled) await this.#endSessions(actor)
+      await this.#stillness.turn()
     }
   }
 }
@@ -372,10 +257,6 @@ const join = (a: Footprint, b: Footprint): Footprint => ({
   takesSnapshot: a.takesSnapshot || b.takesSnapshot,
   unknown: a.unknown || b.unknown,
 })
-
-const countWaiting = ({ pids }: Actor, waits: WaitsFor): number => [...pids].filter((pid) => waits.has(pid)).length
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** What was thrown, as the history names it: anything can be. */
 const nameOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.name : String(thrown))

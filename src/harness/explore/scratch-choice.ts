@@ -7,7 +7,7 @@ import { loadPg } from '../load-drivers.js'
 import { READ_MARK, scratchMark } from '../scratch-mark.js'
 import { withConnection } from '../with-connection.js'
 
-/** Which database to explore in. */
+/** Which database to explore in: one that `startDatabase` made, by its URL, or with `allow: true` any, whose rows are overwritten. */
 export type DatabaseChoice = string | { readonly url: string; readonly allow: true }
 
 // As startDatabase names the databases that it makes, and their clones.

@@ -94,6 +94,17 @@ describe('what PostgreSQL or Prisma cannot lock', () => {
     expect(sent()).toEqual([])
   })
 
+  test('arguments whose prototype throws are refused', async () => {
+    // A function is what Prisma copies without a look.
+    const { proxy, revoke } = Proxy.revocable(() => undefined, {})
+    revoke()
+    for (const lock of [{ lock: 'forUpdate' }, {}]) {
+      const args: object = Object.defineProperty({ where: { id: 1 }, ...lock }, '__proto__', { value: proxy, enumerable: true })
+      await expect(untyped.$transaction((tx) => tx['company'].findUnique(args))).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    }
+    expect(sent()).toEqual([])
+  })
+
   test('distinct with a lock is refused', async () => {
     await expect(untyped.$transaction((tx) => tx['company'].findMany({ distinct: ['name'], lock: 'forUpdate' }))).rejects.toMatchObject({
       code: 'LOCK_NOT_SUPPORTED',
