@@ -1,14 +1,13 @@
-import { once } from 'node:events'
-import { type DynamicModule, Inject, Module, type OnModuleDestroy } from '@nestjs/common'
+import { Module, type OnModuleDestroy } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { checkLedger } from 'rowlock/testing'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { AppModule, startApp } from '../../examples/nest/app.js'
-import { PRISMA } from '../../examples/nest/repositories.js'
 import type { Prisma } from '../../examples/client.js'
 import { createServicePrisma } from '../../examples/http/service.js'
+import { RowLockModule } from '../../examples/nest/row-lock.module.js'
 import { createClient } from '../support/client.js'
-import { useDatabase, waitUntilSessionsBlocked } from '../support/database.js'
+import { useDatabase, waitUntil, waitUntilSessionsBlocked } from '../support/database.js'
 import { held } from '../support/held.js'
 import { balanceOf, createEvent, createWallet, createWorld, entriesOf, remainingOf, type World } from '../support/repositories/world.js'
 
@@ -104,57 +103,65 @@ describe('an application of Nest', () => {
 })
 
 describe('an application that is closed', () => {
-  test('finishes the requests under way, then disconnects, and leaves no connection', async () => {
-    expect(await closeUnderLoad(AppModule.by)).toMatchObject({ statuses: [200, 200, 200, 200], sessions: 0, left: 96 })
+  test('finishes the requests under way and those that arrive meanwhile, then disconnects, and leaves no connection', async () => {
+    const closed = await closeUnderLoad(async () => undefined)
+    expect(closed).toMatchObject({ statuses: [200, 200, 200, 200], late: 200, left: 96 })
+    await closed.untilNoSession()
   })
 
-  test('leaves one when it disconnects in onModuleDestroy: a request that arrives meanwhile connects again', async () => {
-    const { late, sessions } = await closeUnderLoad(TooEarly.by)
-    expect(late).toBe(200)
-    expect(sessions).toBeGreaterThan(0)
+  test('leaves one when it disconnects in onModuleDestroy instead: a request that arrives meanwhile connects again', async () => {
+    const shutdown = vi.spyOn(RowLockModule.prototype, 'onApplicationShutdown').mockResolvedValue()
+    const closed = await closeUnderLoad((prisma) => prisma.$disconnect())
+    expect(shutdown).toHaveBeenCalledOnce()
+    shutdown.mockRestore()
+    expect(closed.late).toBe(200)
+    await expect(closed.untilNoSession()).rejects.toThrow(/in vain/)
+    await closed.prisma.$disconnect()
+    await closed.untilNoSession()
   })
 })
 
 const WAITING = 4
 
-/** Closes an application while four withdrawals of one wallet wait for its lock, and sends it another one of another wallet. */
-async function closeUnderLoad(by: (connect: () => Prisma) => DynamicModule) {
+/**
+ * Closes an application while four withdrawals of one wallet wait for its lock. Another withdrawal arrives after a module
+ * was told that it is destroyed, and has done `destroy`.
+ */
+async function closeUnderLoad(destroy: (prisma: Prisma) => Promise<void>) {
   const [{ userId }, other] = [await createWallet(world, 100), await createWallet(world, 100)]
   const url = new URL(database.url)
   url.searchParams.set('application_name', `nest ${userId}`)
-  const wallet = await held(world.other, (tx) => tx.wallet.findUnique({ where: { userId }, lock: 'forUpdate' }))
   const prisma = createServicePrisma(url.href)
-  const app = await startApp(by(() => prisma))
+  let late: number | undefined
+
+  @Module({ imports: [AppModule.by(() => prisma)] })
+  class Root implements OnModuleDestroy {
+    async onModuleDestroy(): Promise<void> {
+      await destroy(prisma)
+      late = await withdraw(other.userId, WAITING)
+    }
+  }
+
+  const app = await startApp({ module: Root })
   const post = await posterOf(app)
   const withdraw = async (from: number, key: number) => (await post('/wallet/withdraw', { userId: from, amount: 1 }, `c-${key}`)).status
+  const wallet = await held(world.other, (tx) => tx.wallet.findUnique({ where: { userId }, lock: 'forUpdate' }))
   const answers = Array.from({ length: WAITING }, (_, key) => withdraw(userId, key))
   await waitUntilSessionsBlocked(database.sql, WAITING)
   const closed = app.close()
-  const late = withdraw(other.userId, WAITING).catch(() => 'refused')
-  await Promise.race([once(app.getHttpServer(), 'request'), late])
   await wallet.rollback()
   const statuses = await Promise.all(answers)
   await closed
-  const [{ sessions }] = await database.sql<[{ sessions: number }]>`
-    SELECT count(*)::int AS sessions FROM pg_stat_activity WHERE application_name LIKE ${`nest ${userId}%`}`
-  await prisma.$disconnect()
-  return { statuses, late: await late, sessions, left: await balanceOf(world, userId) }
-}
-
-/** Wrong: as many applications do it. */
-@Module({})
-class TooEarly implements OnModuleDestroy {
-  readonly #prisma: Prisma
-
-  constructor(@Inject(PRISMA) prisma: Prisma) {
-    this.#prisma = prisma
-  }
-
-  static by(connect: () => Prisma): DynamicModule {
-    return { module: TooEarly, imports: [AppModule.by(connect)] }
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    await this.#prisma.$disconnect()
-  }
+  // A session that was told to end is still there for a moment.
+  const untilNoSession = () =>
+    waitUntil(
+      'the application has no session',
+      async () => {
+        const [{ sessions }] = await database.sql<[{ sessions: number }]>`
+          SELECT count(*)::int AS sessions FROM pg_sleep(0.01), pg_stat_activity WHERE application_name LIKE ${`nest ${userId}%`}`
+        return sessions === 0 ? true : undefined
+      },
+      { timeout: 3_000 },
+    )
+  return { prisma, statuses, late, left: await balanceOf(world, userId), untilNoSession }
 }

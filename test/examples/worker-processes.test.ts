@@ -115,7 +115,10 @@ describe('worker processes', { timeout: PROCESSES }, () => {
       { attempt: 0, completedAt: null },
     ])
     expect(await creditsOf(userId)).toBe(1)
-    expect(await database.sql`SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'stopped%'`).toEqual([])
+    await waitUntil('the worker has no session', async () => {
+      const sessions = await database.sql`SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'stopped%'`
+      return sessions.length === 0 ? true : undefined
+    })
   })
 })
 
