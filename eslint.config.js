@@ -104,6 +104,14 @@ export default tseslint.config(
     },
   },
   {
+    // In Nest a module is a class for its decorator's sake, and options are declared as classes and given as literals.
+    files: ['examples/nest/**'],
+    rules: {
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+    },
+  },
+  {
     // Nothing of this runs: a refusal needs no second sentence where the test's title says it, and a read is
     // there for its type.
     files: ['test/types/**'],

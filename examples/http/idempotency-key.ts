@@ -6,12 +6,14 @@ const KEY = /^("?)([\w.:-]{1,128})\1$/
 
 const FORMAT = 'one string of 1 to 128 letters, digits and `-_.:`, such as a UUID'
 
+/** {@link parseIdempotencyKey} of a request. */
+export const readIdempotencyKey = (c: Context): string => parseIdempotencyKey(c.req.header('Idempotency-Key'))
+
 /**
- * The request's `Idempotency-Key`, as in draft-ietf-httpapi-idempotency-key-header: 400 without one, and for
- * one that is no key. That it was used for something else is found out by `once` of rowlock/lockers.
+ * The key in an `Idempotency-Key` header, as in draft-ietf-httpapi-idempotency-key-header: 400 without one, and
+ * for one that is no key. That it was used for something else is found out by `once` of rowlock/lockers.
  */
-export function readIdempotencyKey(c: Context): string {
-  const header = c.req.header('Idempotency-Key')
+export function parseIdempotencyKey(header: string | undefined): string {
   const key = header === undefined ? undefined : KEY.exec(header.trim())?.[2]
   if (key !== undefined) return key
   const detail =

@@ -52,9 +52,9 @@ export function createOperations(prisma: Prisma): Operations {
 }
 
 /** A key is its user's own: nobody can use up, or ask about, the keys of somebody else. */
-const ownKey = (userId: number, key: string) => `user ${userId} ${key}`
+export const ownKey = (userId: number, key: string) => `user ${userId} ${key}`
 
 /** Amounts are text, as a number of JSON is not exact; so is the id, which is a bigint. */
-function moved({ balance, entry }: Awaited<ReturnType<typeof withdraw>>) {
+export function moved({ balance, entry }: Awaited<ReturnType<typeof withdraw>>) {
   return { entryId: String(entry.id), amount: entry.amount.toFixed(2), balance: balance.toFixed(2) }
 }

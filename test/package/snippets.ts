@@ -75,7 +75,7 @@ function exampleValues(file: string, text: string, firstLine: number): Snippet[]
 const REFERENCE = 'docs/reference/'
 
 export function readMarkdown(): Snippet[] {
-  const docs = existsSync(join(root, 'docs')) ? listFiles('docs') : []
+  const docs = ['docs', 'examples'].flatMap((folder) => (existsSync(join(root, folder)) ? listFiles(folder) : []))
   const files = [...listFiles('.', { recursive: false }), ...docs].filter((file) => file.endsWith('.md') && !file.startsWith(REFERENCE))
   return files.flatMap((file) => markdownSnippets(file, readText(file)))
 }

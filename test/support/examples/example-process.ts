@@ -19,11 +19,11 @@ export interface ExampleProcess extends AsyncDisposable {
 }
 
 /** Runs a program of examples/ on a database of its own, in a temporary folder of its own. */
-export async function runExample(program: string, env: NodeJS.ProcessEnv = {}): Promise<ExampleProcess> {
+export async function runExample(program: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Promise<ExampleProcess> {
   const temporary = await mkdtemp(join(tmpdir(), 'rowlock-test-'))
   // An embedded server that is started by root runs as another user.
   await chmod(temporary, 0o777)
-  const child = spawn(process.execPath, ['--import', 'tsx', join('examples', program)], {
+  const child = spawn(process.execPath, ['--import', 'tsx', join('examples', program), ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: temporary, ...env },
