@@ -165,6 +165,7 @@ function losing(commits: (sql: string) => boolean, when: 'before' | 'after', tim
   return { prisma, sent: () => sent }
 }
 
+// Sent again at least once: behind a pooler the next connection to the server may be one that was killed, too.
 const losingCommits = (when: 'before' | 'after', times = 1) => losing(isCommit, when, times)
 
 describe('a connection that dies', () => {
@@ -173,7 +174,7 @@ describe('a connection that dies', () => {
     const { prisma, sent } = losingCommits(when)
     const result = await credit(prisma, { userId, amount: 100, idempotencyKey })
     expect(await entriesOf(world, userId)).toEqual([result.entry])
-    expect(sent()).toBe(2)
+    expect(sent()).toBeGreaterThan(1)
     await prisma.$disconnect()
   })
 
@@ -192,7 +193,7 @@ describe('a connection that dies', () => {
       const { prisma, sent } = losing(isOperation, when)
       const result = await withdraw(prisma, { userId, amount: 100, idempotencyKey })
       expect((await entriesOf(world, userId)).slice(1)).toEqual([result.entry])
-      expect(sent()).toBe(2)
+      expect(sent()).toBeGreaterThan(1)
       await prisma.$disconnect()
     },
   )
