@@ -69,6 +69,9 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !isArray(value)
 }
 
+/** The oldest that anything can be asked for, in milliseconds (31 years): before 4713 BC PostgreSQL has no time. */
+export const MAX_AGE = 1_000_000_000_000
+
 /** Which numbers are allowed. */
 export interface NumberBounds {
   readonly min: number

@@ -1,4 +1,4 @@
-import { parseNumber, readOptions, requireNumber } from '../core/option-checks.js'
+import { MAX_AGE, parseNumber, readOptions, requireNumber } from '../core/option-checks.js'
 import { type OnceClient, type RecordTable, recordTableOf } from './idempotency-client.js'
 
 /** Options of `sweepOnce`. */
@@ -13,7 +13,6 @@ export interface SweepOnceOptions {
 }
 
 const BATCH = 1_000
-const MAX_AGE = 1_000_000_000_000
 
 /**
  * Deletes the records of `once` and of the repositories' idempotency keys that are older than `olderThan`,

@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.js'
 import { InvalidOptionError } from '../core/errors.js'
-import { parseNumber, propertyOf, readOptions } from '../core/option-checks.js'
+import { MAX_AGE, parseNumber, propertyOf, readOptions } from '../core/option-checks.js'
 import { isTransactionClient, type RawQueryClient } from '../transaction/transaction-client.js'
 import { askForLease } from './ask-for-lease.js'
 import { createLocker } from './create-locker.js'
@@ -24,7 +24,10 @@ export interface LeaseLockerOptions {
 
 /** Options of {@link LeaseLocker.sweep}. */
 export interface SweepLeasesOptions {
-  /** Leases that have been free for longer than this are forgotten. In milliseconds, from 60,000. Default: one day. */
+  /**
+   * Leases that have been free for longer than this are forgotten. In milliseconds, 60,000 to
+   * 1,000,000,000,000 (31 years). Default: one day.
+   */
   readonly olderThan?: number
 }
 
@@ -132,5 +135,5 @@ function parseOptions(options: LeaseLockerOptions): Required<LeaseLockerOptions>
 
 function parseAge(options: SweepLeasesOptions = {}): number {
   options = readOptions(options, ['olderThan'], 'options')
-  return parseNumber(options.olderThan, 'olderThan', { min: MIN_AGE }) ?? DAY
+  return parseNumber(options.olderThan, 'olderThan', { min: MIN_AGE, max: MAX_AGE }) ?? DAY
 }
