@@ -57,7 +57,11 @@ test('a thousand wrong tokens are refused before anything else is looked at', as
 })
 
 test('a sweep refuses what would forget leases that were free a moment ago', async () => {
-  const notAnAge = fc.oneof(fc.constantFrom(null, '60000', 59_999, 60_000.5, 1e12 + 1, Number.NaN), fc.integer({ max: 59_999 }), fc.object())
+  const notAnAge = fc.oneof(
+    fc.constantFrom(null, '60000', 59_999, 60_000.5, 1e12 + 1, Number.NaN),
+    fc.integer({ max: 59_999 }),
+    fc.object(),
+  )
   const notSweepOptions = fc.oneof(
     fc.constantFrom(null, 60_000, [], true),
     notAnAge.map((olderThan) => ({ olderThan })),
