@@ -119,7 +119,8 @@ test('a renewal that is never answered does not keep the next one from being sen
   await using proxy = await startTcpProxy(database.url)
   const beyond = clientBeyond(proxy)
   const key = newKey()
-  const held = await leaseLocker(beyond, { ttl: 500 }).acquire(key)
+  // As above.
+  const held = await leaseLocker(beyond, { ttl: 2_000 }).acquire(key)
   let swallowed = 0
   proxy.fate = (data) => (data.includes('UPDATE "public"."Lease"') && ++swallowed === 1 ? 'swallow' : 'pass')
   for (let renewals = 0; renewals < 4; renewals++) await waitUntilRenewed(key)
