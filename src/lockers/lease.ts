@@ -52,7 +52,8 @@ export class Lease implements GrantedLock {
     this.#key = key
     this.#owner = owner
     this.#extend(askedAt)
-    this.#renewAfter(ttl * RENEWED_AFTER)
+    // From when it was asked for: a grant that took long has used up part of the lease.
+    this.#renewAfter(Math.max(0, askedAt + ttl * RENEWED_AFTER - performance.now()))
   }
 
   get lost(): AbortSignal {
