@@ -28,7 +28,7 @@ export interface RunTargetOptions {
 
 const AT_ONCE = 16
 // In milliseconds. Far more than any limit that the calls are given.
-const BOUND = 8_000
+const BOUND = 30_000
 
 /** Calls a function with hostile arguments. */
 export async function runTarget(target: Target, { world, statements, calls, seed, signal }: RunTargetOptions): Promise<TargetResult> {
