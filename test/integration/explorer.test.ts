@@ -204,7 +204,7 @@ describe('deadlocks and time', () => {
           async (tx) => {
             for (const id of ids) await tx.company.update({ where: { id }, data: { count: { increment: 1 } } })
           },
-          { timeout: 60_000, retry: { baseDelay: 10_000, maxDelay: 10_000, deadline: 1e6 } },
+          { timeout: 60_000, retry: { baseDelay: 60_000, maxDelay: 60_000, deadline: 6e6 } },
         )
     }
     const started = performance.now()

@@ -12,5 +12,8 @@ export function throughPooler(databaseUrl: string): string {
   return url.href
 }
 
+/** Whether the clients under test share their connections to the server with others. */
+export const isPooled = Boolean(pooler)
+
 /** What `lockable` is told: behind a pooler that does not carry prepared statements, not to use any. */
 export const POOLED = pooler ? { preparedStatements: false } : {}
