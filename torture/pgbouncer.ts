@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { chown, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Client } from 'pg'
 import { findFreePort } from '../src/harness/free-port.js'
+import { isReachable } from '../test/support/is-reachable.js'
 import { type KeptProcess, keepProcesses } from './kept-processes.js'
 
 export type PoolMode = 'transaction' | 'session' | 'statement'
@@ -123,21 +122,9 @@ async function untilListening(port: number, running: KeptProcess, log: () => str
   const until = performance.now() + START_LIMIT
   const state = { ended: false }
   void running.exited.then(() => (state.ended = true))
-  while (!(await isListening(port))) {
+  while (!(await isReachable('127.0.0.1', port))) {
     if (state.ended || performance.now() > until) throw new Error(`PgBouncer did not start. Its last words: ${log().trim()}`)
     await setTimeout(5)
-  }
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
   }
 }
 

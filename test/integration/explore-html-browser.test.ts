@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { renderExploreHtml } from '../../src/report/explore-html.js'
-import { findChromium, startChromium } from '../support/browser.js'
+import { findChromium, openWatchedPage, startChromium } from '../support/browser.js'
 import { deadlock, exhausted, held, hostile, lostUpdate, nondeterministic, TOKEN } from '../unit/report/facts.js'
 
 const NO_CHROMIUM = 'Skipped: no Chromium is installed here to read the report page with; say where one is with CHROMIUM_PATH.'
@@ -30,13 +30,7 @@ afterAll(async () => {
 
 beforeEach(async (context) => {
   context.skip(browser === undefined, NO_CHROMIUM)
-  page = await browser!.newPage({ viewport: { width: 1280, height: 900 } })
-  complaints = []
-  page.on('console', (message) => complaints.push(message.text()))
-  page.on('pageerror', ({ message }) => complaints.push(message))
-  page.on('request', (request) => {
-    if (!request.isNavigationRequest()) complaints.push(`requested ${request.url()}`)
-  })
+  ;({ page, complaints } = await openWatchedPage(browser!, (request) => request.isNavigationRequest()))
   page.on('dialog', (dialog) => {
     complaints.push(`dialog ${dialog.message()}`)
     void dialog.dismiss()

@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type LockPage, serveLocks } from '../../src/cli/locks-server.js'
 import type { LockTree } from '../../src/monitor/lock-tree-types.js'
-import { findChromium, startChromium } from '../support/browser.js'
+import { findChromium, openWatchedPage, startChromium } from '../support/browser.js'
 import { createClient, type TestClient } from '../support/client.js'
 import { useDatabase, waitUntilSessionsBlocked } from '../support/database.js'
 import { held } from '../support/held.js'
@@ -33,13 +33,7 @@ afterAll(() => browser?.close())
 
 beforeEach(async (context) => {
   context.skip(browser === undefined, NO_CHROMIUM)
-  page = await browser!.newPage({ viewport: { width: 1280, height: 900 } })
-  complaints = []
-  page.on('console', (message) => complaints.push(message.text()))
-  page.on('pageerror', ({ message }) => complaints.push(message))
-  page.on('request', (request) => {
-    if (request.url() !== served.url) complaints.push(`requested ${request.url()}`)
-  })
+  ;({ page, complaints } = await openWatchedPage(browser!, (request) => request.url() === served.url))
   page.on('dialog', (dialog) => {
     complaints.push(`dialog ${dialog.message()}`)
     void dialog.dismiss()

@@ -5,7 +5,7 @@ import { lockable, rowLocks } from 'rowlock'
 import { expect, test } from 'vitest'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
 import { useDatabase } from '../support/database.js'
-import { throughProxy } from '../support/wire.js'
+import { parsedTexts, throughProxy } from '../support/wire.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const page = readFileSync(`${root}/docs/architecture.md`, 'utf8')
@@ -50,13 +50,3 @@ const statementsOf = (markdown: string) =>
       .map((line) => line.trim())
       .filter(Boolean),
   )
-
-/** The texts that the Parse messages of a round trip carry. */
-function parsedTexts(sent: string): string[] {
-  const data = Buffer.from(sent, 'latin1')
-  const texts: string[] = []
-  for (let at = 0; at < data.length; at += 1 + data.readInt32BE(at + 1)) {
-    if (data[at] === 'P'.charCodeAt(0)) texts.push(data.toString('utf8', at + 5).split('\0')[1]!)
-  }
-  return texts
-}

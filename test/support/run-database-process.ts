@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+import { isReachable } from './is-reachable.js'
 import { waitUntil } from './wait-until.js'
 
 /** A program with a database, in a temporary folder of its own. */
@@ -66,13 +66,5 @@ export async function waitUntilGone(running: DatabaseProcess, url?: string): Pro
 /** Tells whether anything answers at the URL's host and port. */
 export async function isListening(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url)
-  const socket = connect({ host: hostname, port: Number(port) })
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
+  return isReachable(hostname, Number(port))
 }

@@ -28,9 +28,19 @@ export async function throughProxy(database: TestDatabase) {
 }
 
 /** The types of the messages of the protocol that a client has sent. */
-export function messagesOf(sent: string): string {
+export const messagesOf = (sent: string): string => [...eachMessage(sent)].map(({ type }) => type).join('')
+
+/** The SQL that a client has sent to be parsed. */
+export const parsedTexts = (sent: string): string[] =>
+  [...eachMessage(sent)].flatMap(({ type, body }) => (type === 'P' ? [body.toString('utf8').split('\0')[1]!] : []))
+
+function* eachMessage(sent: string): Generator<{ readonly type: string; readonly body: Buffer }> {
   const data = Buffer.from(sent, 'latin1')
-  let types = ''
-  for (let at = 0; at < data.length; at += 1 + data.readInt32BE(at + 1)) types += String.fromCharCode(data[at]!)
-  return types
+  let at = 0
+  while (at < data.length) {
+    const type = String.fromCharCode(data[at]!)
+    const end = at + 1 + data.readInt32BE(at + 1)
+    yield { type, body: data.subarray(at + 5, end) }
+    at = end
+  }
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { isRowLockError } from 'rowlock'
+import { propertyOf } from '../../src/core/option-checks.js'
 import { show } from '../show.js'
 import type { HostileCall } from './arguments.js'
 import type { Target } from './target.js'
@@ -49,14 +50,5 @@ function nameOf(error: unknown): string {
 
 /** The caller's own signal ends a call with its reason, whatever that is. */
 function isReasonOfSignal(error: unknown, { signals }: HostileCall): boolean {
-  return signals.some((signal) => isAborted(signal) && Object.is(signal.reason, error))
-}
-
-/** What only inherits from a signal throws. */
-function isAborted(signal: AbortSignal): boolean {
-  try {
-    return signal.aborted
-  } catch {
-    return false
-  }
+  return signals.some((signal) => propertyOf(signal, 'aborted') === true && Object.is(signal.reason, error))
 }

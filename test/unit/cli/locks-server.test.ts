@@ -8,6 +8,7 @@ import { InvalidOptionError } from '../../../src/core/errors.js'
 import { findFreePort } from '../../../src/harness/free-port.js'
 import { LOCK_PAGE_POLICY } from '../../../src/report/lock-tree-html.js'
 import { httpRequest } from '../../support/http-request.js'
+import { isReachable } from '../../support/is-reachable.js'
 import { waitUntil } from '../../support/wait-until.js'
 import { busy } from '../report/lock-trees.js'
 
@@ -245,16 +246,4 @@ async function listening(address: string): Promise<{ server: Server; port: numbe
   server.listen(0, address)
   await once(server, 'listening')
   return { server, port: (server.address() as { port: number }).port }
-}
-
-async function isReachable(host: string, port: number): Promise<boolean> {
-  const socket = connect(port, host)
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
