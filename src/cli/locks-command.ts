@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { Command } from 'commander'
 import { isRowLockError } from '../core/errors.js'
 import type { LockTree } from '../monitor/lock-tree-types.js'
+import { bigintAsText } from '../report/bigint-as-text.js'
 import { renderLockTree } from '../report/lock-tree-text.js'
 import { renderHelp } from './command-help.js'
 import { ExitCode } from './exit-code.js'
@@ -90,7 +91,7 @@ async function printAgainAndAgain(connection: LocksConnection, json: boolean, si
 
 function show(tree: LockTree, json: boolean, inOneLine = false): string {
   if (!json) return renderLockTree(tree, { width: process.stdout.isTTY ? process.stdout.columns : undefined, color: hasColors() })
-  return JSON.stringify(tree, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), inOneLine ? undefined : 2)
+  return JSON.stringify(tree, bigintAsText, inOneLine ? undefined : 2)
 }
 
 const explain = (error: unknown): string => (isRowLockError(error) ? error.message : `The locks could not be read: ${messageOf(error)}`)

@@ -1,3 +1,4 @@
+import { bigintAsText } from './bigint-as-text.js'
 import { countValues } from './count-values.js'
 import { judgeRace, type RaceReport } from './race-report.js'
 
@@ -15,7 +16,7 @@ export function raceToJson(report: RaceReport): string {
 function jsonOr(text: string, value: unknown): unknown {
   if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) return text
   try {
-    const json = JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? String(one) : one)) as string | undefined
+    const json = JSON.stringify(value, bigintAsText) as string | undefined
     return json === undefined ? null : (JSON.parse(json) as unknown)
   } catch {
     return text
