@@ -50,6 +50,11 @@ test('every snippet of the guide says what to expect of it', () => {
 describe('the runner', () => {
   const snippet = (...lines: string[]) => markdownSnippets('planted.md', ['Text', '```ts', ...lines, '```'].join('\n'))[0]!
 
+  test('runs what a snippet exports', async () => {
+    await run(snippet('export const seven = 3 + 4 // => 7'))
+    await expect(run(snippet('export const seven = 3 + 4 // => 8'))).rejects.toThrow('planted.md:3: 7 instead of 8')
+  })
+
   test('holds a snippet to the values behind its expressions and constants', async () => {
     await run(
       snippet(

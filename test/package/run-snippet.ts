@@ -59,11 +59,14 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, plain(field)]))
 }
 
+/** What a snippet exports is for the module that imports it; here it only has to be made. */
+const EXPORT = /^export (?=const |function |async function |class )/gm
+
 type Run = (...world: unknown[]) => Promise<void>
 
 function compile(code: string, names: readonly string[]): Run {
   // The inner block lets a snippet declare a name that it could also have used.
-  const source = `const snippet = async (${names.join(', ')}) => { {\n${code}\n} }`
+  const source = `const snippet = async (${names.join(', ')}) => { {\n${code.replace(EXPORT, '')}\n} }`
   const { outputText } = ts.transpileModule(source, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } })
   return runInThisContext(`(() => {\n${outputText}\nreturn snippet\n})()`) as Run
 }
