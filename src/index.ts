@@ -28,6 +28,8 @@ export type {
   Lockable,
   LockableClient,
   LockableModel,
+  PrismaModel,
+  ResultOfModel,
   RowLocksExtension,
   RowLocksExtensionArgs,
 } from './extension/extension-types.js'

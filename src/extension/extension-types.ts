@@ -67,24 +67,27 @@ export interface Committing {
 
 type Find = 'findUnique' | 'findUniqueOrThrow' | 'findFirst' | 'findFirstOrThrow' | 'findMany'
 
-/** What every model of a Prisma client says about itself. */
-export type Model = { [K: symbol]: { types: { operations: any; payload: any } } }
+/**
+ * What every model of a Prisma client says about itself. Code rarely names it: the compiler does, in the declarations of a
+ * module that exports a client with `rowLocks()`.
+ */
+export type PrismaModel = { [K: symbol]: { types: { operations: any; payload: any } } }
 
 type Write = 'create' | 'createMany' | 'createManyAndReturn' | 'update' | 'updateMany' | 'updateManyAndReturn' | 'delete' | 'deleteMany'
 
-type WriteArgs<T extends Model, Operation extends Write> = T[symbol]['types']['operations'][Operation]['args'] & Committing
+type WriteArgs<T extends PrismaModel, Operation extends Write> = T[symbol]['types']['operations'][Operation]['args'] & Committing
 
-/** Never there: the model as it was, which has the alias that {@link ResultOf} needs. */
+/** Never there: the model as it was, which has the alias that {@link ResultOfModel} needs. */
 declare const DELEGATE: unique symbol
 
 /**
  * The writes of a model with `commit`. Beside Prisma's own, which stay as they are: methods that ask for
  * the type of their `this` would no longer be assignable to an interface that a caller has written for them.
  */
-type CommittingModel<T extends Model> = { readonly [DELEGATE]?: T } & {
+type CommittingModel<T extends PrismaModel> = { readonly [DELEGATE]?: T } & {
   [Operation in Write]: <A = WriteArgs<T, Operation>>(
     args: Types.Utils.Exact<A, WriteArgs<T, Operation>> & RefuseInclude<A> & { commit: boolean },
-  ) => ResultOf<T, A, Operation, never>
+  ) => ResultOfModel<T, A, Operation, never>
 }
 
 // `in out`: to find out by itself how it varies, TypeScript compares all that Prisma's types make of a model that it knows
@@ -92,10 +95,10 @@ type CommittingModel<T extends Model> = { readonly [DELEGATE]?: T } & {
 // do not commit: each of the others would be tried against ours as well.
 /** A transaction client whose writes take `commit`, as `$transactionWithRetry` and `withLock` pass it. */
 export type CommittingClient<in out Tx> = {
-  [K in keyof Tx]: Tx[K] extends Model ? Tx[K] & CommittingModel<Tx[K]> : Tx[K]
+  [K in keyof Tx]: Tx[K] extends PrismaModel ? Tx[K] & CommittingModel<Tx[K]> : Tx[K]
 }
 
-type FindArgs<T extends Model, Operation extends Find> = T[symbol]['types']['operations'][Operation]['args'] & Lockable
+type FindArgs<T extends PrismaModel, Operation extends Find> = T[symbol]['types']['operations'][Operation]['args'] & Lockable
 
 /** `Args`, without any key that it does not have, at any depth. */
 type ExactArgs<A, Args> = Types.Utils.Exact<A, Args> & RefuseDistinct<A> & RefuseLockOption<A>
@@ -130,7 +133,7 @@ type Named = { where: {} }
 // Only the alias by which Prisma names a model's type leads back to what the model was made from: the
 // fields that the client omits everywhere, its fluent API and its other extensions. TypeScript finds it
 // by name, and infers `PropertyKey` when a type has lost it, such as an intersection with a model.
-type ResultOfDelegate<T extends Model, A, Operation extends Find | Write, Null> =
+type ResultOfDelegate<T extends PrismaModel, A, Operation extends Find | Write, Null> =
   T extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
     ? PropertyKey extends M
       ? Types.Public.PrismaPromise<Types.Public.Result<T, A, Operation>>
@@ -138,16 +141,20 @@ type ResultOfDelegate<T extends Model, A, Operation extends Find | Write, Null> 
     : never
 
 /** The model itself, of one of a transaction client whose writes take `commit`. */
-export type DelegateOf<T> = T extends { readonly [DELEGATE]?: infer D extends Model } ? (Model extends D ? T : D) : T
+export type DelegateOf<T> = T extends { readonly [DELEGATE]?: infer D extends PrismaModel } ? (PrismaModel extends D ? T : D) : T
 
-export type ResultOf<T extends Model, A, Operation extends Find | Write, Null> =
-  DelegateOf<T> extends infer D extends Model ? ResultOfDelegate<D, A, Operation, Null> : never
+/**
+ * What a call of a model returns, with what the client omits, and what its extensions add to the rows. Code rarely names it: the
+ * compiler does, as it does with {@link PrismaModel}.
+ */
+export type ResultOfModel<T extends PrismaModel, A, Operation extends Find | Write, Null> =
+  DelegateOf<T> extends infer D extends PrismaModel ? ResultOfDelegate<D, A, Operation, Null> : never
 
-type WithLockArgs<T extends Model> = Omit<FindArgs<T, 'findFirstOrThrow'>, 'where' | 'distinct'> & {
+type WithLockArgs<T extends PrismaModel> = Omit<FindArgs<T, 'findFirstOrThrow'>, 'where' | 'distinct'> & {
   where: FindArgs<T, 'findUniqueOrThrow'>['where'] | NonNullable<FindArgs<T, 'findFirstOrThrow'>['where']>
 }
 
-type TransactionClientOfModel<T extends Model> =
+type TransactionClientOfModel<T extends PrismaModel> =
   T extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, infer Ext>
     ? PropertyKey extends M
       ? unknown
@@ -183,34 +190,34 @@ export interface LockableModel {
   // `A` has a default and no constraint: it is inferred while `T` still is, and a constraint that is not
   // known yet widens `'forUpdate'` to `string` and drops `select` from the result.
   /** Finds, and with {@link Lockable.lock | lock} locks, the row that a unique `where` names, or null. */
-  findUnique<T extends Model, A = FindArgs<T, 'findUnique'>>(
+  findUnique<T extends PrismaModel, A = FindArgs<T, 'findUnique'>>(
     this: T,
     args: ExactArgs<A, FindArgs<T, 'findUnique'>> & Named,
-  ): ResultOf<T, A, 'findUnique', null>
+  ): ResultOfModel<T, A, 'findUnique', null>
 
   /** Finds, and with {@link Lockable.lock | lock} locks, the row that a unique `where` names. */
-  findUniqueOrThrow<T extends Model, A = FindArgs<T, 'findUniqueOrThrow'>>(
+  findUniqueOrThrow<T extends PrismaModel, A = FindArgs<T, 'findUniqueOrThrow'>>(
     this: T,
     args: ExactArgs<A, FindArgs<T, 'findUniqueOrThrow'>> & Named,
-  ): ResultOf<T, A, 'findUniqueOrThrow', never>
+  ): ResultOfModel<T, A, 'findUniqueOrThrow', never>
 
   /** Finds, and with {@link Lockable.lock | lock} locks, the first row that matches, or null. */
-  findFirst<T extends Model, A = FindArgs<T, 'findFirst'>>(
+  findFirst<T extends PrismaModel, A = FindArgs<T, 'findFirst'>>(
     this: T,
     args?: ExactArgs<A, FindArgs<T, 'findFirst'>>,
-  ): ResultOf<T, A, 'findFirst', null>
+  ): ResultOfModel<T, A, 'findFirst', null>
 
   /** Finds, and with {@link Lockable.lock | lock} locks, the first row that matches. */
-  findFirstOrThrow<T extends Model, A = FindArgs<T, 'findFirstOrThrow'>>(
+  findFirstOrThrow<T extends PrismaModel, A = FindArgs<T, 'findFirstOrThrow'>>(
     this: T,
     args?: ExactArgs<A, FindArgs<T, 'findFirstOrThrow'>>,
-  ): ResultOf<T, A, 'findFirstOrThrow', never>
+  ): ResultOfModel<T, A, 'findFirstOrThrow', never>
 
   /** Finds, and with {@link Lockable.lock | lock} locks, all rows that match. */
-  findMany<T extends Model, A = FindArgs<T, 'findMany'>>(
+  findMany<T extends PrismaModel, A = FindArgs<T, 'findMany'>>(
     this: T,
     args?: ExactArgs<A, FindArgs<T, 'findMany'>>,
-  ): ResultOf<T, A, 'findMany', never>
+  ): ResultOfModel<T, A, 'findMany', never>
 
   /**
    * Opens a transaction as `$transactionWithRetry` does, locks one row, runs `run` with the row and the
@@ -229,10 +236,10 @@ export interface LockableModel {
    * })
    * ```
    */
-  withLock<T extends Model, R, A = WithLockArgs<T>>(
+  withLock<T extends PrismaModel, R, A = WithLockArgs<T>>(
     this: T,
     args: Types.Utils.Exact<A, WithLockArgs<T>> & Named,
-    run: (row: Awaited<ResultOf<T, A, 'findFirstOrThrow', never>>, tx: CommittingClient<TransactionClientOfModel<T>>) => Promise<R>,
+    run: (row: Awaited<ResultOfModel<T, A, 'findFirstOrThrow', never>>, tx: CommittingClient<TransactionClientOfModel<T>>) => Promise<R>,
     options?: WithLockOptions,
   ): Promise<R>
 }

@@ -1,14 +1,14 @@
-import type { Model, ResultOf } from '../extension/extension-types.js'
+import type { PrismaModel, ResultOfModel } from '../extension/extension-types.js'
 
 /** A model of a client with `rowLocks()`, such as `prisma.job`, or `tx.job` of an open transaction. */
-export type JobModel = Model & { readonly withLock: unknown }
+export type JobModel = PrismaModel & { readonly withLock: unknown }
 
-type FindArgs<T extends Model> = T[symbol]['types']['operations']['findMany']['args']
-type Scalars<T extends Model> = T[symbol]['types']['payload']['scalars']
-type FieldOf<T extends Model, Value> = { [K in keyof Scalars<T>]: Scalars<T>[K] extends Value ? K : never }[keyof Scalars<T>]
+type FindArgs<T extends PrismaModel> = T[symbol]['types']['operations']['findMany']['args']
+type Scalars<T extends PrismaModel> = T[symbol]['types']['payload']['scalars']
+type FieldOf<T extends PrismaModel, Value> = { [K in keyof Scalars<T>]: Scalars<T>[K] extends Value ? K : never }[keyof Scalars<T>]
 
 /** A job as `claim` returns it: a full row, with what the client's extensions add to it. */
-export type JobOf<T extends JobModel> = Awaited<ResultOf<T, {}, 'findMany', never>>[number]
+export type JobOf<T extends JobModel> = Awaited<ResultOfModel<T, {}, 'findMany', never>>[number]
 
 /** What names a claimed job: the fields of its key, and its `attempt`. A claimed row has them, and any others. */
 export type ClaimedJob<T extends JobModel> = { readonly [K in keyof Scalars<T>]?: Scalars<T>[K] }
