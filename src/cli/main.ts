@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFile } from 'node:fs/promises'
 import { CommanderError } from 'commander'
 import { ExitCode } from './exit-code.js'
+import { version } from './own-package.js'
 import { createProgram } from './program.js'
 
 // `rowlock demo | head` closes the pipe: whoever read it has seen enough.
@@ -9,8 +9,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.kill(process.pid, 'SIGTERM')
   else throw error
 })
-
-const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 try {
   await createProgram(version).parseAsync()

@@ -12,7 +12,7 @@ const execute = promisify(execFile)
 export interface Manifest {
   readonly name: string
   readonly version: string
-  readonly bin: Readonly<Record<string, string>>
+  readonly bin: { readonly rowlock: string }
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>
   readonly scripts: Readonly<Record<string, string>>
   readonly dependencies: Readonly<Record<string, string>>

@@ -1,14 +1,12 @@
 import { performance } from 'node:perf_hooks'
-import { fileURLToPath } from 'node:url'
 import { DatabaseUnavailableError } from '../../harness/database-error.js'
 import { startDatabase, type Database } from '../../harness/database.js'
 import type { DemoResult, DemoScenarioResult } from '../../report/demo-result.js'
+import { migrationsFolder } from '../own-package.js'
 import type { DemoListener } from './demo-event.js'
 import { createNaiveClient } from './naive-client.js'
 import { raceVersion, type RaceContext } from './race-version.js'
 import type { Scenario } from './scenario.js'
-
-const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url))
 
 export interface DemoOptions {
   readonly scenarios: readonly Scenario[]
@@ -60,10 +58,10 @@ async function runScenario(scenario: Scenario, context: RaceContext): Promise<De
 /** PostgreSQL looks for deadlocks after a lock wait of 1 s by default, which most of the transfers would spend waiting. */
 async function startMigrated(): Promise<Database> {
   try {
-    return await startDatabase({ migrations: MIGRATIONS, settings: { deadlock_timeout: '20ms' } })
+    return await startDatabase({ migrations: migrationsFolder, settings: { deadlock_timeout: '20ms' } })
   } catch (error) {
     // Only a superuser may set it, and the user of DATABASE_URL need not be one.
     if (!(error instanceof DatabaseUnavailableError) || !process.env['DATABASE_URL']) throw error
-    return startDatabase({ migrations: MIGRATIONS })
+    return startDatabase({ migrations: migrationsFolder })
   }
 }
