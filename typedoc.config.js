@@ -63,8 +63,9 @@ export default {
   requiredToBeDocumented: ['Module', 'Variable', 'Class', 'Interface', 'TypeAlias'],
   // What finds out the types of a client, which nobody writes down.
   intentionallyNotExported: [
-    'CallsOf',
+    'Args',
     'CommittingModel',
+    'CompleteArgs',
     'DelegateName',
     'DelegateOf',
     'ExactArgs',

@@ -110,9 +110,9 @@ function render(): string {
     const times = [checkTime, checkRatio, cpu, cpuRatio, totalTime].map((time) => time.toFixed(2))
     table.push([name, ...times, ...counts, memory.toFixed(0)])
   }
-  const worst = Math.max(...results.map(({ checkRatio }) => checkRatio))
+  const { checkRatio: reached } = results[checks.findIndex(({ key }) => key === 'rowLocks')]!
   const conditions = `${models} models; medians of ${rounds} interleaved rounds; load ${load.toFixed(1)} before; ${versions()}`
-  return `${conditions}\n\n${table.toString()}\n\ncheck time at most ${GOAL}x of Prisma alone: ${worst.toFixed(2)}, ${worst <= GOAL ? 'met' : 'missed'}`
+  return `${conditions}\n\n${table.toString()}\n\ncheck time of the same queries with rowLocks() at most ${GOAL}x of Prisma alone: ${reached.toFixed(2)}, ${reached <= GOAL ? 'met' : 'missed'}`
 }
 
 function versions(): string {

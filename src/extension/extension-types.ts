@@ -73,20 +73,22 @@ type Find = 'findUnique' | 'findUniqueOrThrow' | 'findFirst' | 'findFirstOrThrow
  */
 export type PrismaModel = { [K: symbol]: { types: { operations: any; payload: any } } }
 
-type Write = 'create' | 'createMany' | 'createManyAndReturn' | 'update' | 'updateMany' | 'updateManyAndReturn' | 'delete' | 'deleteMany'
+type CommittingWrite =
+  'create' | 'createMany' | 'createManyAndReturn' | 'update' | 'updateMany' | 'updateManyAndReturn' | 'delete' | 'deleteMany'
 
-type WriteArgs<T extends PrismaModel, Operation extends Write> = T[symbol]['types']['operations'][Operation]['args'] & Committing
+type Write = CommittingWrite | 'upsert'
+
+type Args<T extends PrismaModel, Operation extends Find | Write> = T[symbol]['types']['operations'][Operation]['args']
+
+type CommittingArgs<T extends PrismaModel, Operation extends CommittingWrite> = Args<T, Operation> & Committing
 
 /** Never there: the model as it was, which has the alias that {@link ResultOfModel} needs. */
 declare const DELEGATE: unique symbol
 
-/**
- * The writes of a model with `commit`. Beside Prisma's own, which stay as they are: methods that ask for
- * the type of their `this` would no longer be assignable to an interface that a caller has written for them.
- */
+/** The writes of a model with `commit`, beside those without. */
 type CommittingModel<T extends PrismaModel> = { readonly [DELEGATE]?: T } & {
-  [Operation in Write]: <A = WriteArgs<T, Operation>>(
-    args: Types.Utils.Exact<A, WriteArgs<T, Operation>> & RefuseInclude<A> & { commit: boolean },
+  [Operation in CommittingWrite]: <A = CommittingArgs<T, Operation>>(
+    args: Types.Utils.Exact<A, CommittingArgs<T, Operation>> & RefuseInclude<A> & { commit: boolean },
   ) => ResultOfModel<T, A, Operation, never>
 }
 
@@ -98,10 +100,16 @@ export type CommittingClient<in out Tx> = {
   [K in keyof Tx]: Tx[K] extends PrismaModel ? Tx[K] & CommittingModel<Tx[K]> : Tx[K]
 }
 
-type FindArgs<T extends PrismaModel, Operation extends Find> = T[symbol]['types']['operations'][Operation]['args'] & Lockable
+type FindArgs<T extends PrismaModel, Operation extends Find> = Args<T, Operation> & Lockable
 
 /** `Args`, without any key that it does not have, at any depth. */
 type ExactArgs<A, Args> = Types.Utils.Exact<A, Args> & RefuseDistinct<A> & RefuseLockOption<A>
+
+/**
+ * `Args`, without any key that it does not have, at any depth, and with all that it requires. As a condition on `A`: an `Args`
+ * that is not known yet would have `true` inferred as `boolean`.
+ */
+type CompleteArgs<A, Args> = Types.Utils.Exact<A, Args> & (A extends Args ? unknown : Args)
 
 /** Says in a sentence, at the wrong property, what PostgreSQL refuses. */
 type RefuseDistinct<A> = A extends { lock: {}; distinct: {} }
@@ -136,7 +144,7 @@ type Named = { where: {} }
 type ResultOfDelegate<T extends PrismaModel, A, Operation extends Find | Write, Null> =
   T extends Types.Extensions.DynamicModelExtensionThis<infer TypeMap, infer M extends PropertyKey, any>
     ? PropertyKey extends M
-      ? Types.Public.PrismaPromise<Types.Public.Result<T, A, Operation>>
+      ? Types.Public.PrismaPromise<PrismaModel extends T ? any : Types.Public.Result<T, A, Operation>>
       : Types.Extensions.DynamicModelExtensionFnResult<TypeMap, M, A, Operation, Null>
     : never
 
@@ -218,6 +226,31 @@ export interface LockableModel {
     this: T,
     args?: ExactArgs<A, FindArgs<T, 'findMany'>>,
   ): ResultOfModel<T, A, 'findMany', never>
+
+  // Of an extended client, Prisma's own ask the compiler for more than all finds together do. These take and return the same.
+  /** Prisma's own: creates a row. */
+  create<T extends PrismaModel, A = Args<T, 'create'>>(
+    this: T,
+    args: CompleteArgs<A, Args<T, 'create'>>,
+  ): ResultOfModel<T, A, 'create', never>
+
+  /** Prisma's own: updates the row that a unique `where` names. */
+  update<T extends PrismaModel, A = Args<T, 'update'>>(
+    this: T,
+    args: CompleteArgs<A, Args<T, 'update'>>,
+  ): ResultOfModel<T, A, 'update', never>
+
+  /** Prisma's own: updates all rows that match, and returns how many. */
+  updateMany<T extends PrismaModel, A = Args<T, 'updateMany'>>(
+    this: T,
+    args: CompleteArgs<A, Args<T, 'updateMany'>>,
+  ): ResultOfModel<T, A, 'updateMany', never>
+
+  /** Prisma's own: updates the row that a unique `where` names, or creates it. */
+  upsert<T extends PrismaModel, A = Args<T, 'upsert'>>(
+    this: T,
+    args: CompleteArgs<A, Args<T, 'upsert'>>,
+  ): ResultOfModel<T, A, 'upsert', never>
 
   /**
    * Opens a transaction as `$transactionWithRetry` does, locks one row, runs `run` with the row and the

@@ -190,23 +190,12 @@ interface RawQueries {
 /** What an operation sees of the transaction that it runs in. */
 export type RepositoryTransaction<Models extends ModelName = ModelName> = Pick<RepositoryModels, Models> & RawQueries
 
-// A find of `rowLocks()` takes its row type from the delegate it is called on, which TypeScript does not
-// know while it compares types; the rows' types are checked on the other calls.
-type CallsOf<Model> = {
-  readonly [Call in keyof Model]: Call extends `find${string}`
-    ? Model[Call] extends (args: infer Args) => unknown
-      ? (args: Args) => PromiseLike<any>
-      : never
-    : Model[Call]
-}
-
 /**
  * A client that the repositories work with: any Prisma client with `rowLocks()`, generated from a schema
  * that has the models named by `Models` as in rowlock's own `schema.prisma` (and whatever else), or the
  * client that such a client passes into a transaction.
  */
-export type RepositoryClient<Models extends ModelName = ModelName> = {
-  readonly [Model in Models]: CallsOf<RepositoryModels[Model]>
-} & RawQueries & {
+export type RepositoryClient<Models extends ModelName = ModelName> = Pick<RepositoryModels, Models> &
+  RawQueries & {
     $transactionWithRetry<R>(run: (tx: never) => Promise<R>): Promise<R>
   }
