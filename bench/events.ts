@@ -11,7 +11,7 @@
  *   npm run bench:events -- --quick            fewer rounds, for a first look
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -41,25 +41,26 @@ type Build = typeof import('rowlock')
 
 interface Contestant {
   readonly name: string
+  /** One of its own: the listeners of another would leave their marks in what V8 has compiled. */
   readonly build: Build
   readonly options?: Parameters<Build['rowLocks']>[0]
   /** Makes an SDK listen, until what it returns is called. */
   readonly listen?: () => () => void
 }
 
-const now = await compile('now')
-const before = flags.before === undefined ? now : await compile('before', flags.before)
+const now = compile('now')
+const before = flags.before === undefined ? now : compile('before', flags.before)
 const baseline = flags.before === undefined ? 'nobody listens' : `before (${flags.before})`
 const contestants: readonly Contestant[] = [
-  { name: baseline, build: before },
-  { name: `${baseline}, again`, build: before },
-  ...(flags.before === undefined ? [] : [{ name: 'nobody listens', build: now }]),
-  { name: 'onEvent', build: now, options: { onEvent: () => undefined } },
-  { name: 'OpenTelemetry', build: now, listen: registerTelemetry },
+  { name: baseline, build: await copyOf(before) },
+  { name: `${baseline}, again`, build: await copyOf(before) },
+  ...(flags.before === undefined ? [] : [{ name: 'nobody listens', build: await copyOf(now) }]),
+  { name: 'onEvent', build: await copyOf(now), options: { onEvent: () => undefined } },
+  { name: 'OpenTelemetry', build: await copyOf(now), listen: registerTelemetry },
 ]
 
-/** Compiles the sources of this checkout, or of a commit, as the package is: both in the same way, side by side. */
-async function compile(name: string, commit?: string): Promise<Build> {
+/** Compiles the sources of this checkout, or of a commit, both in the same way. @returns The folder. */
+function compile(name: string, commit?: string): string {
   const folder = join(root, '.tmp', `bench-events-${name}`)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -73,7 +74,14 @@ async function compile(name: string, commit?: string): Promise<Build> {
   execFileSync('cp', ['-r', join(root, 'src/generated'), join(folder, 'src')])
   const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']
   if (spawnSync(process.execPath, tsc, { cwd: folder, stdio: 'inherit' }).status !== 0) throw new Error(`${name} does not compile.`)
-  return (await import(join(folder, 'dist/index.js'))) as Build
+  return join(folder, 'dist')
+}
+
+/** A build, in a copy that nobody else has loaded. */
+async function copyOf(folder: string): Promise<Build> {
+  const copy = mkdtempSync(`${folder}-`)
+  cpSync(folder, copy, { recursive: true })
+  return (await import(join(copy, 'index.js'))) as Build
 }
 
 function registerTelemetry(): () => void {

@@ -2,6 +2,7 @@ import { within } from '../core/within.js'
 import type { LockTree } from '../monitor/lock-tree-types.js'
 import { toForest } from '../report/lock-forest.js'
 import { HISTORY_SECONDS, type LockSample, type LockView } from '../report/lock-view.js'
+import { messageOf } from './failure.js'
 
 const INTERVAL = 1_000
 const HISTORY = HISTORY_SECONDS * INTERVAL
@@ -78,7 +79,7 @@ export class LockSampler {
       this.#treeAt = startedAt
       this.#failure = undefined
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error)
+      this.#failure = messageOf(error)
     }
     this.#settledAt = performance.now()
     this.#readings = [...this.#readings.filter((one) => one.startedAt > startedAt - HISTORY), reading]

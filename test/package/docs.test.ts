@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 
 import { compileSnippets, docstringSnippets, markdownSnippets, readDocstrings, readMarkdown } from './snippets.js'
@@ -9,6 +10,12 @@ test('every ts block of the Markdown files compiles as it stands there', { timeo
   const snippets = readMarkdown()
   expect(snippets.map(({ file }) => file)).toContain('README.md')
   expect(compileSnippets(snippets, { withExports: false })).toEqual([])
+})
+
+test('no line of the Markdown files is a word that stands for what is still to be written', async () => {
+  const files = [...new Set(readMarkdown().map(({ file }) => file))]
+  const lines = await Promise.all(files.map(async (file) => (await readFile(file, 'utf8')).split('\n').map((line) => `${file}: ${line}`)))
+  expect(lines.flat().filter((line) => /: (?:[A-Z]{3,}|.*\bTODO\b.*)$/.test(line))).toEqual([])
 })
 
 test('every example of a docstring compiles', { timeout: SLOW }, () => {
