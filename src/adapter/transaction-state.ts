@@ -193,22 +193,15 @@ export class TransactionState {
       if (isCommit && this.commit === 'sent') throw this.commitError
       return undefined
     }
-    try {
-      return await (isCommit ? this.#commit(statement) : statement())
-    } finally {
-      this.#ended()
-    }
-  }
-
-  async #commit<T>(statement: () => Promise<T>): Promise<T> {
-    this.commit = 'sent'
+    if (isCommit) this.commit = 'sent'
     try {
       const result = await statement()
-      this.commit = 'done'
+      if (isCommit) this.commit = 'done'
       return result
     } catch (error) {
-      this.commitError = explainFailedCommit(error)
-      throw this.commitError
+      throw isCommit ? (this.commitError = explainFailedCommit(error)) : error
+    } finally {
+      this.#ended()
     }
   }
 }

@@ -80,10 +80,10 @@ function extensionOf(client: Client, findEmitter: FindEmitter) {
       $transaction: opensAs(client, function (this: TransactionalClient, work: unknown, options?: object) {
         return openNoting(this, open, work, options)
       }),
-      async $transactionWithRetry<R>(this: TransactionalClient, fn: TransactionFunction<never, R>, options?: TransactionOptions) {
+      $transactionWithRetry<R>(this: TransactionalClient, fn: TransactionFunction<never, R>, options?: TransactionOptions) {
         return runTransaction(this, fn, options, systemClock, findEmitter())
       },
-      async $advisoryLock(this: RawQueryClient, key: AdvisoryLockKey, options?: AdvisoryLockOptions) {
+      $advisoryLock(this: RawQueryClient, key: AdvisoryLockKey, options?: AdvisoryLockOptions) {
         return takeAdvisoryLock(this, key, options, findEmitter())
       },
       $extends(this: object, extension: unknown) {
