@@ -67,7 +67,7 @@ export async function claim<T extends JobModel>(model: T, options: ClaimOptions<
       { kind: 'time', column: timeColumn(leaseExpiresAt), after: lease },
     ],
   })
-  return claimed as JobOf<T>[]
+  return claimed
 }
 
 /** What Prisma can say of a claimable job; what depends on the server's clock is added to its statement. */

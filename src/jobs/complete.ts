@@ -37,5 +37,5 @@ export async function complete<T extends JobModel>(model: T, job: ClaimedJob<T>,
     { kind: 'time', column: timeColumn(completedAt), after: 0 },
     { kind: 'null', column: leaseExpiresAt.column.name },
   ])
-  return completed as JobOf<T>
+  return completed
 }

@@ -28,5 +28,5 @@ export async function extend<T extends JobModel>(model: T, job: ClaimedJob<T>, o
   const extended = await updateClaimed(model, table, parseClaim(job, table), [
     { kind: 'time', column: timeColumn(table.parts.leaseExpiresAt), after: lease },
   ])
-  return extended as JobOf<T>
+  return extended
 }

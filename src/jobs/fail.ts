@@ -35,7 +35,7 @@ export async function fail<T extends JobModel>(model: T, job: ClaimedJob<T>, opt
     { kind: 'null', column: leaseExpiresAt.column.name },
     ...(error ? [{ kind: 'text', column: error.column.name, text: describeThrown(options.error) } as const] : []),
   ])
-  return failed as JobOf<T>
+  return failed
 }
 
 function whenToRetry(retryIn: unknown, { model, parts: { runAt, failedAt } }: JobTable): Assignment[] {
