@@ -71,7 +71,7 @@ function compile(name: string, commit?: string): string {
       : execFileSync('git', ['archive', '--format=tar', commit, ...files], { cwd: root, maxBuffer: 1 << 28 })
   execFileSync('tar', ['-x', '-C', folder], { input: archive })
   // Not in the repository; the same for both.
-  execFileSync('cp', ['-r', join(root, 'src/generated'), join(folder, 'src')])
+  cpSync(join(root, 'src/generated'), join(folder, 'src/generated'), { recursive: true })
   const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']
   if (spawnSync(process.execPath, tsc, { cwd: folder, stdio: 'inherit' }).status !== 0) throw new Error(`${name} does not compile.`)
   return join(folder, 'dist')

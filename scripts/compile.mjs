@@ -6,7 +6,7 @@
 // there, whatever file the other one has become a part of.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
@@ -29,14 +29,11 @@ const started = {
 // In the project, where the declarations find those of its dependencies.
 mkdirSync(join(root, '.tmp'), { recursive: true })
 const compiled = mkdtempSync(join(root, '.tmp/build-'))
-try {
-  compile()
-  rmSync(out, { recursive: true, force: true })
-  await bundleCode()
-  await bundleTypes()
-} finally {
-  rmSync(compiled, { recursive: true })
-}
+process.on('exit', () => rmSync(compiled, { recursive: true }))
+compile()
+rmSync(out, { recursive: true, force: true })
+await bundleCode()
+await bundleTypes()
 for (const path of Object.values(bin)) chmodSync(join(out, basename(path)), 0o755)
 
 function compile() {
@@ -72,7 +69,7 @@ async function bundleTypes() {
 }
 
 function isDependency(id) {
-  return !id.startsWith('.') && !id.startsWith('/')
+  return !id.startsWith('.') && !isAbsolute(id)
 }
 
 // Rollup only warns of what would end in a broken package, such as an import that leads nowhere.

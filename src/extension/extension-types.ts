@@ -78,6 +78,7 @@ type CommittingWrite =
 
 type Write = CommittingWrite | 'upsert'
 
+// Not exported: the declaration of a client would have to name it.
 type Args<T extends PrismaModel, Operation extends Find | Write> = T[symbol]['types']['operations'][Operation]['args']
 
 type CommittingArgs<T extends PrismaModel, Operation extends CommittingWrite> = Args<T, Operation> & Committing
