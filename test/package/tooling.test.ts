@@ -114,6 +114,19 @@ describe('npm run lint', () => {
   })
 })
 
+describe('npm run bench:events', () => {
+  const check = ['apply', '--check', join(root, 'bench/events/without-events.patch')]
+
+  test('can take the events out of the sources as they are', async () => {
+    await run('git', check)
+  })
+
+  test('says so when it cannot', async () => {
+    await using folder = await temporaryFolder()
+    await expect(run('git', check, { cwd: folder.path })).rejects.toThrow('No such file or directory')
+  })
+})
+
 async function writeAll(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
   for (const [file, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, file)), { recursive: true })
