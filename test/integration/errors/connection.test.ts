@@ -244,7 +244,9 @@ describe('a COMMIT whose answer is lost', () => {
 
   test('is ambiguous when the network goes silent, soon after the deadline', () =>
     throughProxy('swallow', async (client, proxy) => {
-      const run = client.$transactionWithRetry((tx) => update(tx as unknown as TestClient), { timeout: 50 })
+      // COMMIT must be sent before the deadline, and to connect may take longer than all the rest.
+      await client.$queryRaw`SELECT 1`
+      const run = client.$transactionWithRetry((tx) => update(tx as unknown as TestClient), { timeout: 500 })
       await expectRejection(run, AmbiguousCommitError, { code: 'AMBIGUOUS_COMMIT' })
       await proxy[Symbol.asyncDispose]()
     }))

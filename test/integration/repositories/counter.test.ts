@@ -12,8 +12,8 @@ import { naiveDecrementCount, naiveIncrementCount, naiveSetCount } from '../../.
 import { useDatabase } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { settledOrBlocked } from '../../support/repositories/lock-checks.js'
-import { asPlainClient } from '../../support/repositories/plain-client.js'
-import { LOST, raceCounts, raceToZero } from '../../support/repositories/races.js'
+import { asPlainClient, readingTogether } from '../../support/repositories/plain-client.js'
+import { type CountOperations, LOST, raceCounts, raceToZero } from '../../support/repositories/races.js'
 import { createTamperedClient } from '../../support/repositories/tampered-client.js'
 import { countOf, createCompany, createWorld, WAYS, type World } from '../../support/repositories/world.js'
 
@@ -86,13 +86,13 @@ describe.each(WAYS)('%s', (way) => {
   })
 
   test('the naive twins lose the same races', async () => {
-    const plain = asPlainClient(world.prisma)
-    const naive = {
-      increment: (input: { company: string; count: number }) => naiveIncrementCount(plain, input),
-      decrement: (input: { company: string; count: number }) => naiveDecrementCount(plain, input),
+    const [counting, emptying] = [readingTogether(world.prisma, 16), readingTogether(world.prisma, 12)]
+    const naive: CountOperations = {
+      increment: (input) => naiveIncrementCount(counting, input),
+      decrement: (input) => naiveDecrementCount(counting, input),
     }
     await expect(raceCounts(world, naive)).rejects.toThrow(LOST)
-    await expect(raceToZero(world, naive.decrement)).rejects.toThrow(LOST)
+    await expect(raceToZero(world, (input) => naiveDecrementCount(emptying, input))).rejects.toThrow(LOST)
   })
 
   test('the naive setCount is written over by a naive increment that read before it', async () => {

@@ -5,7 +5,7 @@ import { Prisma } from '../../../src/generated/prisma/client.js'
 import { useDatabase } from '../../support/database.js'
 import { held } from '../../support/held.js'
 import { settledOrBlocked } from '../../support/repositories/lock-checks.js'
-import { asPlainClient } from '../../support/repositories/plain-client.js'
+import { readingTogether } from '../../support/repositories/plain-client.js'
 import { LOST, raceOrders } from '../../support/repositories/races.js'
 import { createUser, createUsers, createWorld, WAYS, type World } from '../../support/repositories/world.js'
 
@@ -102,7 +102,7 @@ describe.each(WAYS)('%s', (way) => {
   })
 
   test('the naive twin loses the same race', async () => {
-    const plain = asPlainClient(world.prisma)
+    const plain = readingTogether(world.prisma, 10)
     await expect(raceOrders(world, (input) => naivePlaceOrder(plain, input))).rejects.toThrow(LOST)
   })
 })

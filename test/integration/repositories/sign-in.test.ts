@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { AlreadySignedInError, LimitExceededError, signIn, UserNotFoundError } from 'rowlock/repositories'
 import { naiveSignIn } from '../../../examples/naive/sign-in.js'
 import { useDatabase } from '../../support/database.js'
-import { asPlainClient } from '../../support/repositories/plain-client.js'
+import { readingTogether } from '../../support/repositories/plain-client.js'
 import { raceSignIns } from '../../support/repositories/races.js'
 import { createQuota, createUser, createWorld, WAYS, quotaOf, type World } from '../../support/repositories/world.js'
 
@@ -98,7 +98,7 @@ describe.each(WAYS)('%s', (way) => {
   })
 
   test('the naive twin loses the same race', async () => {
-    const plain = asPlainClient(world.prisma)
+    const plain = readingTogether(world.prisma, 6)
     await expect(raceSignIns(world, (input) => naiveSignIn(plain, input))).rejects.toThrow('quota')
   })
 

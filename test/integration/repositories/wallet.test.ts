@@ -13,7 +13,7 @@ import { naiveCredit, naiveWithdraw } from '../../../examples/naive/wallet.js'
 import { transfer } from '../../../examples/transfer.js'
 import { checkLedger } from '../../../src/harness/check-ledger.js'
 import { useDatabase } from '../../support/database.js'
-import { asPlainClient } from '../../support/repositories/plain-client.js'
+import { meetingAfter, readingTogether } from '../../support/repositories/plain-client.js'
 import { LOST, raceFirstCredits, raceWithdrawals } from '../../support/repositories/races.js'
 import { balanceOf, createUser, createWallet, createWorld, WAYS, entriesOf, type World } from '../../support/repositories/world.js'
 
@@ -146,9 +146,9 @@ describe.each(WAYS)('%s', (way) => {
   })
 
   test('the naive twins lose the same races', async () => {
-    const plain = asPlainClient(world.prisma)
-    await expect(raceFirstCredits(world, (input) => naiveCredit(plain, input))).rejects.toThrow(LOST)
-    await expect(raceWithdrawals(world, (input) => naiveWithdraw(plain, input))).rejects.toThrow(LOST)
+    const [crediting, withdrawing] = [readingTogether(world.prisma, 10), readingTogether(world.prisma, 16)]
+    await expect(raceFirstCredits(world, (input) => naiveCredit(crediting, input))).rejects.toThrow(LOST)
+    await expect(raceWithdrawals(world, (input) => naiveWithdraw(withdrawing, input))).rejects.toThrow(LOST)
     await database.sql`TRUNCATE "Wallet" CASCADE`
   })
 
@@ -163,10 +163,10 @@ describe.each(WAYS)('%s', (way) => {
 
   test('the naive transfers in opposite directions deadlock', async () => {
     const [a, b] = [await createWallet(world, 100), await createWallet(world, 100)]
-    const plain = asPlainClient(world.prisma)
+    const plain = meetingAfter(world.prisma, /^update$/, 2)
     const there = { fromUserId: a.userId, toUserId: b.userId, amount: 1 }
     const back = { fromUserId: b.userId, toUserId: a.userId, amount: 1 }
-    const results = await Promise.allSettled(Array.from({ length: 4 }, (_, index) => naiveTransfer(plain, index % 2 ? there : back)))
+    const results = await Promise.allSettled([naiveTransfer(plain, there), naiveTransfer(plain, back)])
     const errors = results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as { code?: string }).code] : []))
     expect(errors).toContain('DEADLOCK')
   })
