@@ -2,62 +2,10 @@ import { describe, expect, test } from 'vitest'
 
 import { runCli } from '../support/run-cli.js'
 
-// Some fifty worker processes, each with a Prisma client of its own: half a minute on two idle cores.
-const WHOLE_DEMO = 300_000
+// All of it is run out of the tarball, where it is faster: see test/package/tarball.test.ts.
 const ONE_SCENARIO = 90_000
 
-interface Version {
-  version: string
-  attempts: number
-  succeeded: number
-  expected: number
-  lost: { amount: number; unit: string }
-  duration: number
-  deadlocksRetried: number
-  findings: string[]
-  right: boolean
-}
-
-interface Report {
-  ok: boolean
-  failures: string[]
-  database: string
-  scenarios: { name: string; versions: Version[] }[]
-}
-
 describe('rowlock demo', () => {
-  test('shows six scenarios in which the naive version is wrong and the others are right', { timeout: WHOLE_DEMO }, async () => {
-    const { code, stdout, stderr, leftFiles } = await runCli(['demo', '--json'])
-    const report = JSON.parse(stdout) as Report
-    expect(report.failures).toEqual([])
-    expect({ code, stderr, leftFiles }).toEqual({ code: 0, stderr: '', leftFiles: [] })
-    expect(report).toMatchObject({ ok: true, database: 'embedded' })
-    const versions = Object.fromEntries(report.scenarios.map(({ name, versions }) => [name, versions]))
-    const withLocks = Object.entries(versions).flatMap(([name, all]) =>
-      all.slice(1).map(({ version, attempts, succeeded, expected, lost, findings, right }) => ({
-        ...{ name, version, attempts, succeeded, expected, lost: lost.amount, findings, right },
-      })),
-    )
-    const right = { lost: 0, findings: [], right: true }
-    expect(withLocks).toEqual([
-      { name: 'sign-in', version: 'locked', attempts: 6, succeeded: 1, expected: 1, ...right },
-      { name: 'ticket', version: 'locked', attempts: 15, succeeded: 1, expected: 1, ...right },
-      { name: 'withdraw', version: 'locked', attempts: 500, succeeded: 300, expected: 300, ...right },
-      { name: 'counter', version: 'locked', attempts: 200, succeeded: 200, expected: 200, ...right },
-      { name: 'order', version: 'locked', attempts: 4, succeeded: 4, expected: 4, ...right },
-      { name: 'transfer', version: 'retried', attempts: 40, succeeded: 40, expected: 40, ...right },
-      { name: 'transfer', version: 'locked', attempts: 40, succeeded: 40, expected: 40, ...right },
-    ])
-    for (const [naive] of Object.values(versions)) {
-      expect(naive).toMatchObject({ version: 'naive', right: false, deadlocksRetried: 0 })
-      expect(naive!.lost.amount).toBeGreaterThan(0)
-      expect(naive!.findings).not.toEqual([])
-    }
-    const [, retried, locked] = versions['transfer']!
-    expect(retried!.deadlocksRetried).toBeGreaterThan(0)
-    expect(locked!.deadlocksRetried).toBe(0)
-  })
-
   test('writes plain lines into a pipe, without colours, also where they are asked for', { timeout: ONE_SCENARIO }, async () => {
     const { code, stdout } = await runCli(['demo', '--only', 'order'], { env: { FORCE_COLOR: '1' } })
     expect(stdout).not.toContain('\u001B')

@@ -32,15 +32,17 @@ export interface RunCliOptions {
   /** Sends this signal to the whole process group, as a terminal does, when standard output has `at` in it. */
   readonly interrupt?: { readonly at: string; readonly signal: NodeJS.Signals }
   readonly env?: NodeJS.ProcessEnv
+  /** The command of a built package. Default: its source. */
+  readonly bin?: string
 }
 
 /**
- * Runs the `rowlock` command from its source, from a folder that is not the package, to its end.
+ * Runs the `rowlock` command from a folder that is not the package, to its end.
  *
  * @throws when processes that it started outlive it.
  */
-export async function runCli(args: readonly string[], { interrupt, env = {} }: RunCliOptions = {}): Promise<CliResult> {
-  const { command, cwd: temporary, env: cliEnv } = await cliProcess(args)
+export async function runCli(args: readonly string[], { interrupt, env = {}, bin }: RunCliOptions = {}): Promise<CliResult> {
+  const { command, cwd: temporary, env: cliEnv } = await cliProcess(args, bin)
   const child = spawn(command[0]!, command.slice(1), {
     cwd: temporary,
     detached: true,
@@ -64,11 +66,18 @@ export async function runCli(args: readonly string[], { interrupt, env = {} }: R
   return { code, stdout, stderr, leftFiles }
 }
 
-/** How the `rowlock` command is run from its source: in which folder, and with what in its environment. */
-export async function cliProcess(args: readonly string[]): Promise<{ command: string[]; cwd: string; env: Record<string, string> }> {
+interface CliProcess {
+  readonly command: string[]
+  readonly cwd: string
+  readonly env: Record<string, string>
+}
+
+/** How the `rowlock` command is run: in which folder, and with what in its environment. */
+export async function cliProcess(args: readonly string[], bin?: string): Promise<CliProcess> {
   const cwd = await (folder ??= makeFolder())
   const env = { DATABASE_URL: '', ROWLOCK_DATABASE: '', TMPDIR: cwd, TSX_TSCONFIG_PATH: tsconfig }
-  return { command: [process.execPath, '--import', tsx, main, ...args], cwd, env }
+  const program = bin === undefined ? ['--import', tsx, main] : [bin]
+  return { command: [process.execPath, ...program, ...args], cwd, env }
 }
 
 async function makeFolder(): Promise<string> {
