@@ -35,7 +35,6 @@ const lockOne = url === undefined ? await lockingInMemory(build, options) : lock
 
 process.on('message', () => void runRound().then((time) => process.send!(time)))
 process.on('disconnect', () => process.exit())
-process.send!('ready')
 
 /** Microseconds of processor time for one transaction. */
 async function runRound(): Promise<number> {
@@ -49,10 +48,7 @@ function lockingIn(connectionString: string, { lockable, rowLocks }: Build, opti
   const adapter = lockable(new PrismaPg({ connectionString, max: CALLERS }))
   const prisma = new PrismaClient({ adapter }).$extends(rowLocks(options))
   return (userId: number): Promise<unknown> =>
-    prisma.$transactionWithRetry((tx) => tx.wallet.findUniqueOrThrow({ where: { userId }, lock: 'forNoKeyUpdate' }), {
-      maxWait: 60_000,
-      timeout: 60_000,
-    })
+    prisma.$transactionWithRetry((tx) => tx.wallet.findUniqueOrThrow({ where: { userId }, lock: 'forNoKeyUpdate' }))
 }
 
 function registerTelemetry(): void {

@@ -12,8 +12,7 @@
  *   npm run bench:events -- --quick   fewer processes, for a first look
  *   npm run bench:events -- --json    the same as JSON
  */
-import { execFileSync, fork, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +23,7 @@ import Table from 'cli-table3'
 import { startDatabase } from 'rowlock/testing'
 import { mean, median, sampleStandardDeviation } from 'simple-statistics'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
+import { startAsked } from '../asked-process.js'
 import type { Job } from './contestant.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -53,6 +53,7 @@ const contestants: readonly Contestant[] = [
   { name: 'nobody listens', build: now, listener: 'nobody' },
   { name: 'onEvent', build: now, listener: 'onEvent' },
   { name: 'OpenTelemetry', build: now, listener: 'OpenTelemetry' },
+  // The last one is what the others are a part of.
   { name: 'nobody listens, Prisma and PostgreSQL', build: now, listener: 'nobody', whole: true },
 ]
 
@@ -76,12 +77,12 @@ function compile(name: string, patch?: string): string {
 await using database = await startDatabase({ migrations: 'prisma/migrations' })
 await seed()
 const load = loadavg()[0]!
-/** Of each contestant, the microseconds of a transaction in each of its processes. */
+/** Of each contestant, the microseconds of processor time for a transaction in each of its processes. */
 const times: number[][] = contestants.map(() => [])
 for (let batch = 0; batch < PROCESSES; batch++) {
   for (const [index, time] of (await measureSideBySide(batch)).entries()) times[index]!.push(time)
 }
-console.log(flags.json ? JSON.stringify({ load, processes: PROCESSES, results: summarize() }, undefined, 2) : render())
+console.log(flags.json ? JSON.stringify({ load, processes: PROCESSES, ...summarize() }, undefined, 2) : render())
 
 async function seed(): Promise<void> {
   const admin = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url, max: 1 }) })
@@ -94,9 +95,8 @@ async function seed(): Promise<void> {
 /** @returns The microseconds of a transaction of each contestant, in a process of its own. */
 async function measureSideBySide(batch: number): Promise<number[]> {
   // Started in another order each time, as they differ by that too.
-  const started = new Map<Contestant, Started>()
-  for (const index of inTurn(contestants.length, batch)) started.set(contestants[index]!, await start(contestants[index]!))
-  const processes = contestants.map((contestant) => started.get(contestant)!)
+  const started = new Map(inTurn(contestants.length, batch).map((index) => [index, start(contestants[index]!)]))
+  const processes = contestants.map((_, index) => started.get(index)!)
   await takeTurns(processes, WARM_UP)
   const rounds = await takeTurns(processes, TURNS)
   for (const { end } of processes) await end()
@@ -107,7 +107,7 @@ async function measureSideBySide(batch: number): Promise<number[]> {
 async function takeTurns(processes: readonly Started[], turns: number): Promise<number[][]> {
   const rounds: number[][] = processes.map(() => [])
   for (let turn = 0; turn < turns; turn++) {
-    for (const index of inTurn(processes.length, turn)) rounds[index]!.push(await processes[index]!.run())
+    for (const index of inTurn(processes.length, turn)) rounds[index]!.push(await processes[index]!.ask('run'))
   }
   return rounds
 }
@@ -118,54 +118,39 @@ function inTurn(count: number, turn: number): number[] {
   return turn % 2 === 0 ? order : order.reverse()
 }
 
-type Started = Awaited<ReturnType<typeof start>>
+type Started = ReturnType<typeof start>
 
-async function start({ build: entry, listener, whole }: Contestant) {
+function start({ build: entry, listener, whole }: Contestant) {
   const job: Job = whole
     ? { entry, listener, users: USERS, transactions: 60, url: database.url }
     : { entry, listener, users: USERS, transactions: 500 }
-  const script = fileURLToPath(new URL('contestant.ts', import.meta.url))
-  const child = fork(script, [JSON.stringify(job)], { cwd: root, execArgv: ['--import', 'tsx'] })
-  const exited = once(child, 'exit')
-  const gone = exited.then(() => Promise.reject(new Error('A process of the measurement ended before its time.')))
-  gone.catch(() => undefined)
-  const answer = async () => ((await Promise.race([once(child, 'message'), gone])) as [number])[0]
-  await answer()
-  return {
-    /** Microseconds of processor time for one transaction. */
-    run(): Promise<number> {
-      child.send('run')
-      return answer()
-    },
-    async end() {
-      child.disconnect()
-      await exited
-    },
-  }
+  const script = new URL('contestant.ts', import.meta.url)
+  return startAsked<number>(script, [JSON.stringify(job)], { cwd: root, execArgv: ['--import', 'tsx'] })
 }
 
 function summarize() {
   const [baseline] = times
   const whole = median(times.at(-1)!)
-  return contestants.map(({ name }, index) => {
+  const results = contestants.slice(0, -1).map(({ name }, index) => {
     const more = times[index]!.map((time, process) => time - baseline![process]!)
     const standardError = sampleStandardDeviation(more) / Math.sqrt(more.length)
     return { name, cpu: median(times[index]!), more: mean(more), standardError, share: mean(more) / whole }
   })
+  return { whole, results }
 }
 
 function render(): string {
+  const { whole, results } = summarize()
   const table = new Table({
     head: ['', 'CPU, µs', 'more, µs', '± 2 standard errors', 'of a whole transaction'],
     colAligns: ['left', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
   })
-  for (const { name, cpu, more, standardError, share } of summarize().slice(0, -1)) {
+  for (const { name, cpu, more, standardError, share } of results) {
     table.push([name, cpu.toFixed(2), more.toFixed(2), (2 * standardError).toFixed(2), `${(100 * share).toFixed(2)} %`])
   }
-  const whole = summarize().at(-1)!
   return (
     `What rowlock does for a transaction that locks one row; ${PROCESSES} processes each, load ${load.toFixed(1)} before.\n` +
-    `With Prisma and PostgreSQL the transaction takes ${whole.cpu.toFixed(0)} µs.\n\n${table.toString()}`
+    `With Prisma and PostgreSQL the transaction takes ${whole.toFixed(0)} µs.\n\n${table.toString()}`
   )
 }

@@ -33,7 +33,7 @@ export function runTransaction<Tx, R>(
   clock: Clock = systemClock,
   emitter?: Emitter,
 ): Promise<R> {
-  // Not async itself: one more promise is one percent of a transaction.
+  // Not async itself, which spares every transaction a promise.
   try {
     assertFunction(fn, 'fn')
     const settings = parseTransactionOptions(options)

@@ -1,5 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { startAsked } from '../../asked-process.js'
 import { type Round, summarizeCalls } from '../../callers.js'
 
 /** What one process does in one round. */
@@ -63,21 +62,13 @@ export function startProcesses(count: number) {
 export type Processes = ReturnType<typeof startProcesses>
 
 function startProcess() {
-  const child: ChildProcess = fork(new URL('./worker.ts', import.meta.url), { serialization: 'advanced' })
-  const exited = once(child, 'exit')
+  const { ask, end } = startAsked<ToParent>(new URL('./worker.ts', import.meta.url), [], { serialization: 'advanced' })
   return {
     async ask(message: ToWorker): Promise<ToParent> {
-      const gone = exited.then(() => {
-        throw new Error('A process of the measurement ended before its time.')
-      })
-      child.send(message)
-      const [answer] = (await Promise.race([once(child, 'message'), gone])) as [ToParent]
+      const answer = await ask(message)
       if (answer.type === 'failed') throw new Error(answer.problem)
       return answer
     },
-    async end() {
-      if (child.connected) child.disconnect()
-      await exited
-    },
+    end,
   }
 }
